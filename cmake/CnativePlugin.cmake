@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# cnative_library(NAME SOURCES a.cpp … [LINK lib …] [PRIVATE lib …])
+#   a folder of pkg/ as a static library cnative::NAME. PRIVATE libraries' headers stay inside the folder.
+# cnative_plugin(NAME SOURCES a.cpp … LINK lib …)
+#   an executable in bin/, static-PIE, stripped, at most 1.3 MiB.
+
+function(cnative_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
+  add_library(cnative_${name} STATIC ${ARG_SOURCES})
+  add_library(cnative::${name} ALIAS cnative_${name})
+  target_link_libraries(cnative_${name} PUBLIC cnative_flags ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+function(cnative_plugin name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE cnative_flags ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CNATIVE_BIN_DIR}")
+  if(CNATIVE_STATIC)
+    target_link_options(${name} PRIVATE -static-pie -Wl,-z,pack-relative-relocs)
+  elseif(NOT CNATIVE_SANITIZE)
+    target_link_options(${name} PRIVATE -pie)
+  endif()
+  if(NOT CNATIVE_SANITIZE)
+    add_custom_command(TARGET ${name} POST_BUILD COMMAND ${CMAKE_STRIP} $<TARGET_FILE:${name}>)
+  endif()
+  if(CNATIVE_STATIC)
+    add_custom_command(TARGET ${name} POST_BUILD
+      COMMAND ${CMAKE_COMMAND} -DFILE=$<TARGET_FILE:${name}> -P "${CMAKE_SOURCE_DIR}/cmake/check-size.cmake")
+  endif()
+endfunction()

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cni {
+
+/// A cursor on one object of a JSON document that knows its key path, so that an error names the key
+/// ("ipam.ranges[0][1].subnet"), what was found there and what is allowed. The JSON library stays behind it.
+///
+/// Keys match exactly or else whatever their ASCII letter case, as Go's decoder does; the last of several wins;
+/// null counts as absent. Integers must be written as integers. Every getter marks its key as known; a wrong
+/// type or value throws Error(999) with a message of the form
+///   key "mtu" is a string ("big"): must be an integer from 0 to 65535
+class Object {
+  public:
+    /// Parses one whole document: at most 4 MiB, 64 levels, nothing behind it. Invalid UTF-8 becomes U+FFFD.
+    /// Throws Error(decoding_failure) with line and column; empty input is "unexpected end of JSON input".
+    /// A document that is null reads as an empty object; another non-object is a decoding_failure.
+    [[nodiscard]] static Object parse(std::string_view json);
+    Object(); ///< empty
+
+    [[nodiscard]] bool has(std::string_view key) const; ///< there and not null
+    [[nodiscard]] bool flag(std::string_view key, bool fallback = false) const;
+    [[nodiscard]] std::string text(std::string_view key, std::string_view fallback = {}) const;
+    [[nodiscard]] std::optional<std::string> find_text(std::string_view key) const;
+    [[nodiscard]] std::int64_t number(std::string_view key, std::int64_t fallback, std::int64_t min,
+                                      std::int64_t max) const;
+    [[nodiscard]] std::optional<std::int64_t> find_number(std::string_view key, std::int64_t min,
+                                                          std::int64_t max) const;
+    [[nodiscard]] std::optional<Object> object(std::string_view key) const;
+    /// Elements of a list of objects (a null element is an empty object); absent: empty.
+    [[nodiscard]] std::vector<Object> objects(std::string_view key) const;
+    /// A list of lists of objects (host-local's ranges).
+    [[nodiscard]] std::vector<std::vector<Object>> object_lists(std::string_view key) const;
+    [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
+    [[nodiscard]] std::vector<std::string> keys() const; ///< as written
+
+    /// "ipam.ranges[0][1].subnet" for key "subnet".
+    [[nodiscard]] std::string path(std::string_view key) const;
+    /// Throws: key "<path>" is <what was found>: <why>.
+    [[noreturn]] void refuse(std::string_view key, std::string_view why) const;
+    /// Marks a key as known without reading it (another plugin's or the runtime's).
+    void accept(std::string_view key) const;
+    /// A line on stderr for every key here and below that no getter asked for, with the nearest known name.
+    /// Objects nobody opened are not descended into.
+    void warn_unknown() const;
+    /// The value as compact JSON ("null" when absent).
+    [[nodiscard]] std::string dump(std::string_view key) const;
+
+  private:
+    struct Document;
+    struct Node;
+    Object(std::shared_ptr<Document> document, const void* value, std::string path);
+    std::shared_ptr<Document> document_; ///< the tree and the book of known keys, shared by all cursors on it
+    const void* value_ = nullptr;
+    std::string path_;
+};
+
+} // namespace cni

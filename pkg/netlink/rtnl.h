@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inet/address.h"
+#include "inet/mac.h"
+#include "netns/netns.h"
+#include "os/error.h"
+
+struct nl_sock;
+
+namespace netlink {
+
+/// A refused rtnetlink request: kernel errno, and the kernel's own words (extended ack) at the end of the text.
+class Error : public os::Error {
+  public:
+    using os::Error::Error;
+};
+
+enum class Index : int {};
+
+/// What a link looks like; a copy, it does not follow the kernel.
+struct Link {
+    Index index{};
+    std::string name, kind, alias; ///< kind "bridge", "veth", …; empty for physical ones and lo
+    inet::Mac mac;
+    unsigned flags = 0; ///< IFF_*
+    unsigned mtu = 0;
+    int master = 0; ///< index of the bridge, 0 for none
+    int peer = 0;   ///< IFLA_LINK: the peer's index in its own namespace
+    unsigned promiscuity = 0;
+    int operstate = 0; ///< IF_OPER_* of <linux/if.h>
+    [[nodiscard]] bool is_up() const;
+};
+
+struct BridgeSpec {
+    std::string name;
+    unsigned mtu = 0; ///< 0: the kernel's default
+    inet::Mac mac;    ///< set at creation, so it never floats with the lowest port's
+};
+
+/// Both ends of a veth pair in one message: the peer is born in its namespace, no link is ever moved.
+struct VethSpec {
+    std::string host_name;
+    std::string container_name;
+    int master = 0; ///< 0: none
+    unsigned mtu = 0;
+    std::optional<inet::Mac> container_mac;
+};
+
+struct PortSettings {
+    bool hairpin = false;
+    bool isolated = false;
+};
+
+struct RouteSpec {
+    inet::Prefix dst;
+    std::optional<inet::Address> via;
+    Index device{};
+    std::int64_t mtu = 0, advmss = 0, priority = 0;
+    std::optional<std::int64_t> table, scope;
+};
+
+/// A route as CHECK needs it.
+struct Route {
+    inet::Prefix dst;
+    std::optional<inet::Address> via;
+    int device = 0;
+    unsigned table = 0, priority = 0, protocol = 0;
+};
+
+/// One NETLINK_ROUTE socket; it stays in the network namespace it was opened in, whatever the thread does later.
+/// Every failure is a netlink::Error. Requests that answer "there is none" give an empty optional instead.
+class Rtnl {
+  public:
+    Rtnl();
+    [[nodiscard]] static Rtnl in(const netns::Netns& netns); ///< enters, opens, comes home
+    Rtnl(Rtnl&&) noexcept;
+    Rtnl& operator=(Rtnl&&) noexcept;
+    ~Rtnl();
+
+    [[nodiscard]] std::optional<Link> find_link(const std::string& name);
+    [[nodiscard]] std::optional<Link> find_link(Index index);
+    /// Every link (a dump: GC, CHECK and STATUS only).
+    [[nodiscard]] std::vector<Link> links();
+    [[nodiscard]] std::size_t count_ports(Index bridge);
+
+    /// false: a link of that name exists already (EEXIST), whatever it is.
+    [[nodiscard]] bool create_bridge(const BridgeSpec& spec);
+    /// Created down on both ends. EEXIST and EXFULL (bridge full) come as Error with that err().
+    void create_veth(const VethSpec& spec, const netns::Netns& peer);
+    /// false: was not there.
+    bool delete_link(const std::string& name);
+    bool delete_link(Index index);
+
+    void set_up(Index index);
+    void set_down(Index index);
+    void set_promisc(Index index, bool on);
+    void set_mac(Index index, const inet::Mac& mac);
+    void set_master(Index index, Index bridge);
+    /// Alias and, in the same message, IFF_UP when `up`.
+    void set_alias(Index index, const std::string& alias, bool up = false);
+    void set_port(Index index, const PortSettings& settings);
+
+    [[nodiscard]] std::vector<inet::Prefix> addresses(Index index, inet::Family family);
+    /// IPv6 addresses of the link that are still tentative / failed DAD.
+    struct DadState {
+        std::vector<inet::Address> tentative, failed;
+    };
+    [[nodiscard]] DadState dad_state(Index index);
+    /// CREATE|EXCL; IPv4 shorter than /31 gets its broadcast address; `nodad` is IPv6's IFA_F_NODAD.
+    void add_address(Index index, const inet::Prefix& address, bool nodad);
+    bool delete_address(Index index, const inet::Prefix& address); ///< false: was not there
+
+    /// CREATE only, as the Go suite: a second gateway for one destination is a second next hop.
+    void add_route(const RouteSpec& spec);
+    /// Routes of one family's main table (a dump: CHECK, and the moment IPv6 forwarding is switched on).
+    [[nodiscard]] std::vector<Route> routes(inet::Family family);
+    /// The device a packet to `address` would leave by, "lo" when it is local; nothing when unreachable.
+    struct Lookup {
+        Index device{};
+        bool local = false;
+    };
+    [[nodiscard]] std::optional<Lookup> route_to(const inet::Address& address);
+
+    /// Forgets what the host believes about an address, so that its new owner answers at once.
+    void delete_neighbour(Index device, const inet::Address& address); ///< absent is fine
+
+  private:
+    struct Closer {
+        void operator()(nl_sock* socket) const noexcept;
+    };
+    std::unique_ptr<nl_sock, Closer> socket_;
+};
+
+} // namespace netlink

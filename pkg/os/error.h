@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace os {
+
+/// A failed system call: what was tried, on which object, and the kernel's errno.
+/// what(): "<operation> <object>: <errno text>[: <detail>]", errno text in Go's lower-case wording
+/// ("no such file or directory"), because callers of the Go suite have seen that.
+class Error : public std::exception {
+  public:
+    Error(int err, std::string_view operation, std::string_view object, std::string_view detail = {});
+
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+    [[nodiscard]] int err() const noexcept { return err_; }
+    /// The part after the object: errno text and detail, for messages whose beginning is fixed.
+    [[nodiscard]] std::string_view reason() const noexcept;
+
+  private:
+    int err_;
+    std::string text_;
+    std::size_t reason_at_;
+};
+
+/// errno as Go prints it: lower case first letter ("file exists").
+[[nodiscard]] std::string errno_text(int err);
+
+} // namespace os
