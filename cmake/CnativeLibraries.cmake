@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The four libraries. Static builds take the archives; Debian 12 has no libmnl.a, so `make` fetches that one
-# (cmake/fetch-libmnl.sh) and passes its folder as CNATIVE_MNL_DIR.
+# The four libraries. Static builds take the archives; Debian 12 has no libmnl.a, so when neither the system nor
+# CNATIVE_MNL_DIR has it, fetch-libmnl.sh puts one into the build folder.
 set(CNATIVE_MNL_DIR "" CACHE PATH "Folder that holds libmnl.a when the system has none")
 find_path(NL_INCLUDE_DIR netlink/netlink.h PATH_SUFFIXES libnl3 REQUIRED)
 find_path(MNL_INCLUDE_DIR libmnl/libmnl.h REQUIRED)
@@ -18,6 +18,17 @@ function(cnative_import target include archive)
     INTERFACE_INCLUDE_DIRECTORIES "${include}")
 endfunction()
 
+if(CNATIVE_STATIC)
+  find_library(mnl_PATH NAMES libmnl.a HINTS "${CNATIVE_MNL_DIR}")
+  if(NOT mnl_PATH)
+    execute_process(COMMAND "${CMAKE_CURRENT_LIST_DIR}/fetch-libmnl.sh" "${CMAKE_BINARY_DIR}/libmnl"
+      RESULT_VARIABLE failed)
+    if(failed)
+      message(FATAL_ERROR "no libmnl.a (see above)")
+    endif()
+    find_library(mnl_PATH NAMES libmnl.a HINTS "${CMAKE_BINARY_DIR}/libmnl" REQUIRED)
+  endif()
+endif()
 cnative_import(nl::core "${NL_INCLUDE_DIR}" nl-3)
 cnative_import(nl::route "${NL_INCLUDE_DIR}" nl-route-3)
 cnative_import(mnl::mnl "${MNL_INCLUDE_DIR}" mnl)

@@ -4,6 +4,8 @@
 # cnative_plugin(NAME SOURCES a.cpp … LINK lib …)
 #   an executable in bin/, static-PIE, stripped, at most 1.3 MiB.
 
+add_custom_target(plugins) # what `make` builds; tests come with `cmake --build`
+
 function(cnative_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
   add_library(cnative_${name} STATIC ${ARG_SOURCES})
@@ -15,9 +17,13 @@ function(cnative_plugin name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE cnative_flags ${ARG_LINK})
+  add_dependencies(plugins ${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CNATIVE_BIN_DIR}")
   if(CNATIVE_STATIC)
-    target_link_options(${name} PRIVATE -static-pie -Wl,-z,pack-relative-relocs)
+    target_link_options(${name} PRIVATE -static-pie -Wl,-z,pack-relative-relocs
+      "-Wl,-T,${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
+    set_target_properties(${name} PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:cnative_static_stubs>)
   elseif(NOT CNATIVE_SANITIZE)
     target_link_options(${name} PRIVATE -pie)
   endif()
@@ -26,6 +32,6 @@ function(cnative_plugin name)
   endif()
   if(CNATIVE_STATIC)
     add_custom_command(TARGET ${name} POST_BUILD
-      COMMAND ${CMAKE_COMMAND} -DFILE=$<TARGET_FILE:${name}> -P "${CMAKE_SOURCE_DIR}/cmake/check-size.cmake")
+      COMMAND ${CMAKE_COMMAND} -DFILE=$<TARGET_FILE:${name}> -P "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/check-size.cmake")
   endif()
 endfunction()

@@ -43,6 +43,12 @@ class Error : public std::exception {
     std::string message_, details_;
 };
 
+/// The exception being handled as what the runtime is told: an Error as it is, os::Error with a code that fits its
+/// errno, anything else as an ordinary plugin error. Call it inside a catch block.
+[[nodiscard]] Error current_error();
+/// The same error with `more` behind its details.
+[[nodiscard]] Error with_details(const Error& error, std::string_view more);
+
 /// Runs `action`; an Error leaving it gets `prefix` in front of its message ("failed to load netconf: ").
 template <typename Action> auto prefixed(std::string_view prefix, Action&& action) {
     try {

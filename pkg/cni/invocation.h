@@ -47,6 +47,9 @@ struct Invocation {
     [[nodiscard]] std::vector<std::string> valid_owners() const;
 };
 
+/// Marks as known what runtimes and libcni put beside a plugin's own keys; run() does it for every call.
+void accept_runtime_keys(const Object& config);
+
 /// The keys that every main and meta plugin type-checks (the Go suite's NetConf): cniVersion, name, type,
 /// capabilities, ipam.type, dns, args, runtimeConfig, prevResult's being an object, the two attachment lists.
 struct NetConf {

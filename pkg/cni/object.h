@@ -10,6 +10,10 @@
 
 namespace cni {
 
+namespace json {
+struct Node;
+}
+
 /// A cursor on one object of a JSON document that knows its key path, so that an error names the key
 /// ("ipam.ranges[0][1].subnet"), what was found there and what is allowed. The JSON library stays behind it.
 ///
@@ -47,6 +51,8 @@ class Object {
     [[noreturn]] void refuse(std::string_view key, std::string_view why) const;
     /// Marks a key as known without reading it (another plugin's or the runtime's).
     void accept(std::string_view key) const;
+    /// The same, and whatever is in it.
+    void accept_all(std::string_view key) const;
     /// A line on stderr for every key here and below that no getter asked for, with the nearest known name.
     /// Objects nobody opened are not descended into.
     void warn_unknown() const;
@@ -55,10 +61,12 @@ class Object {
 
   private:
     struct Document;
-    struct Node;
-    Object(std::shared_ptr<Document> document, const void* value, std::string path);
+    Object(std::shared_ptr<Document> document, const json::Node* node, std::string path);
+    [[nodiscard]] const json::Node* find(std::string_view key) const;
+    [[nodiscard]] const json::Node* look_up(std::string_view key) const;
+    [[nodiscard]] std::vector<Object> objects_in(const json::Node& list, const std::string& path) const;
     std::shared_ptr<Document> document_; ///< the tree and the book of known keys, shared by all cursors on it
-    const void* value_ = nullptr;
+    const json::Node* node_ = nullptr;
     std::string path_;
 };
 

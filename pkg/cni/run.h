@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "cni/error.h"
@@ -18,6 +19,9 @@ struct Plugin {
     void (*check)(const Invocation&) = nullptr;
     void (*gc)(const Invocation&) = nullptr;
     void (*status)(const Invocation&) = nullptr;
+    std::span<const std::string_view> versions{}; ///< oldest first; none: supported_versions()
+    /// For --version: the sources' licence and what else is linked in.
+    std::string_view licences = "Apache-2.0; contains JSON for Modern C++ (MIT)";
 };
 
 /// The one main loop: environment and stdin in, exactly one JSON document out, exit status 0 or 1.

@@ -28,6 +28,8 @@ class Address {
     [[nodiscard]] static std::optional<Address> parse(std::string_view text);
     /// All zero, of one family.
     [[nodiscard]] static Address any(Family family);
+    /// Other bytes (4 or 16, as the family has), same family.
+    [[nodiscard]] Address with_bytes(std::span<const std::uint8_t> bytes) const;
 
     [[nodiscard]] Family family() const { return family_; }
     [[nodiscard]] std::span<const std::uint8_t> bytes() const {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cni/invocation.h"
 #include "cni/result.h"
@@ -11,27 +12,19 @@
 
 namespace ipam {
 
-/// A delegate's answer that is still being made.
-class Pending {
-  public:
-    explicit Pending(os::Child child, std::string version);
-    /// The result in its newest shape. A failed delegate's own error comes through, code kept; the Go suite's
-    /// words for one that died without a word.
-    [[nodiscard]] cni::Result wait();
-
-  private:
-    os::Child child_;
-    std::string version_;
-};
+class Pending;
 
 /// The IPAM plugin that the config names, run as SPEC section 4 says: found in CNI_PATH, same environment,
-/// same stdin bytes, stderr passed through after success.
+/// same stdin bytes, stderr passed through after success. Errors of the delegate come through with their code.
 class Delegate {
   public:
-    /// `type` may be empty: del() and the others then do nothing, start_add() must not be called.
+    /// `call` must outlive the delegate. An empty `type` (layer 2) makes every verb but ADD do nothing.
     Delegate(const cni::Invocation& call, std::string type);
 
-    /// Pushes "release the lease" before the child starts: it may have written the lease when it dies.
+    /// Starts the ADD and returns while it runs. "Release the lease" is on the undo list before the child
+    /// starts: it may have written the lease when it dies. Call it only once the endpoint's kernel object
+    /// has been created exclusively: that proves that a lease of this owner which is there already is left
+    /// over from a killed ADD, and wait() then releases it and asks again.
     [[nodiscard]] Pending start_add(os::Undo& undo) const;
     void del() const;
     void check() const;
@@ -39,11 +32,30 @@ class Delegate {
     void status() const;
 
   private:
+    friend class Pending;
     [[nodiscard]] std::string find() const;
     [[nodiscard]] os::Child start(std::string_view command) const;
-    void run(std::string_view command) const;
+    [[nodiscard]] std::string run(std::string_view command) const;
+    [[nodiscard]] std::string finish(os::Child child) const;
+
     const cni::Invocation* call_;
     std::string type_;
+};
+
+/// A lease in the making.
+class Pending {
+  public:
+    /// The IPAM result in its newest shape, with at least one address.
+    [[nodiscard]] cni::Result wait();
+    /// After wait(): whether a lease left over from a killed ADD was given back on the way.
+    [[nodiscard]] bool reclaimed() const { return reclaimed_; }
+
+  private:
+    friend class Delegate;
+    Pending(const Delegate& delegate, os::Child child) : delegate_(&delegate), child_(std::move(child)) {}
+    const Delegate* delegate_;
+    os::Child child_;
+    bool reclaimed_ = false;
 };
 
 } // namespace ipam

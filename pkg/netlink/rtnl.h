@@ -90,6 +90,8 @@ class Rtnl {
     /// Every link (a dump: GC, CHECK and STATUS only).
     [[nodiscard]] std::vector<Link> links();
     [[nodiscard]] std::size_t count_ports(Index bridge);
+    /// Whether the kernel can make links of this kind (STATUS; may load the module, makes nothing).
+    [[nodiscard]] bool supports_kind(const std::string& kind);
 
     /// false: a link of that name exists already (EEXIST), whatever it is.
     [[nodiscard]] bool create_bridge(const BridgeSpec& spec);

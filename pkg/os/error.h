@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -14,15 +15,20 @@ class Error : public std::exception {
   public:
     Error(int err, std::string_view operation, std::string_view object, std::string_view detail = {});
 
+    /// For the few texts that are fixed as a whole; reason() is then all of it.
+    [[nodiscard]] static Error plain(int err, std::string text);
+
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
     [[nodiscard]] int err() const noexcept { return err_; }
     /// The part after the object: errno text and detail, for messages whose beginning is fixed.
     [[nodiscard]] std::string_view reason() const noexcept;
 
   private:
-    int err_;
+    Error() = default;
+
+    int err_ = 0;
     std::string text_;
-    std::size_t reason_at_;
+    std::size_t reason_at_ = 0;
 };
 
 /// errno as Go prints it: lower case first letter ("file exists").

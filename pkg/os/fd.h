@@ -21,6 +21,8 @@ class Fd {
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+    /// Gives the descriptor away, to a function that takes it over.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     /// Closes now; what close() says is of no use, the descriptor is gone either way.
     void reset() noexcept;
 

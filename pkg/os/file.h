@@ -15,6 +15,11 @@
 // are refused with EINVAL); symbolic links are not followed. Failures are os::Error unless said otherwise.
 namespace os {
 
+/// Whether an *_at function takes it.
+[[nodiscard]] bool is_component(std::string_view name) noexcept;
+/// For messages: the name with the directory's path in front, as far as /proc tells it.
+[[nodiscard]] std::string path_at(const Fd& dir, const std::string& name);
+
 /// Opens a directory; `path` may be relative to the working directory.
 [[nodiscard]] Fd open_dir(const std::string& path);
 /// Creates `path` and its parents (mode & ~umask) as far as they are missing, and opens it.

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# packages.sh build|demo|test|lint …: installs the Debian packages that a stage needs and this machine lacks.
+set -eu
+
+packages() {
+    case $1 in
+    build) echo g++ cmake ninja-build git libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev nlohmann-json3-dev \
+        doctest-dev ;;
+    demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
+    test) echo conntrack containernetworking-plugins iptables netcat-openbsd strace binutils && packages demo ;;
+    lint) echo clang-format clang-tidy shellcheck ;;
+    *) echo "usage: packages.sh build|demo|test|lint …" >&2 && exit 2 ;;
+    esac
+}
+
+missing=
+for stage in "$@"; do
+    wanted=$(packages "$stage")
+    for package in $wanted; do
+        case " $missing " in *" $package "*) continue ;; esac
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "these packages are missing; install them as root, or run make as root:" >&2
+    echo "  apt-get install$missing" >&2
+    exit 1
+fi
+echo "installing by apt:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # the list is words
+install() { apt-get install -y -q --no-install-recommends $missing </dev/null >>"$log" 2>&1; }
+# Lists may be absent (container images) or too old to download from: then refresh them, once.
+install || { apt-get update -q </dev/null >>"$log" 2>&1 && install; } || {
+    cat "$log" >&2
+    exit 1
+}

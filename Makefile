@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Each target is one line of cmake or of a script; CMakePresets.json has the other builds.
+BUILD       ?= build
+PREFIX      ?= /opt/cni
+CNI_BIN_DIR ?= $(CURDIR)/bin
+export CNI_BIN_DIR
+
+.PHONY: all configure demo test test-go lint format install clean help
+
+all: configure ## build the plugins into bin/
+	cmake --build $(BUILD) --target plugins
+
+configure:
+	.ci/packages.sh build
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release --log-level=WARNING
+
+demo: all ## run the shipped conflist end to end, in namespaces of its own
+	.ci/packages.sh demo
+	tests/demo.sh conf-examples/10-bridge-portmap.conflist
+
+test: configure ## unit and system tests of bin/
+	.ci/packages.sh test
+	cmake --build $(BUILD)
+	tests/run.sh $(BUILD)
+
+test-go: configure ## the system tests against Debian's Go plugins, and the list of known differences
+	.ci/packages.sh test
+	cmake --build $(BUILD)
+	tests/run-go.sh $(BUILD)
+
+lint: configure ## clang-format, clang-tidy, and the rules of CONTRIBUTING.md
+	.ci/packages.sh lint
+	.ci/lint.sh $(BUILD)
+
+format: ## put every file into shape
+	.ci/packages.sh lint
+	clang-format -i $$(git ls-files '*.cpp' '*.h')
+
+install: all ## put the plugins into $(DESTDIR)$(PREFIX)/bin, each replaced atomically
+	.ci/install.sh bin "$(DESTDIR)$(PREFIX)/bin"
+
+clean: ## remove what was built
+	rm -rf $(BUILD) bin
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cni/object.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "cni/error.h"
+#include "cni/json_read.h"
+#include "cni/nearest.h"
+#include "os/log.h"
+#include "os/text.h"
+
+namespace cni {
+
+using json::List;
+using json::Map;
+using json::Node;
+
+namespace {
+
+struct KnownKey {
+    std::string name;
+    bool whole = false; ///< what is in it is somebody else's
+};
+
+constexpr std::size_t most_shown = 40;
+constexpr unsigned most_warnings = 20;
+
+/// The first characters of a found value, for a message.
+std::string shorten(std::string_view text) {
+    if (text.size() <= most_shown)
+        return std::string(text);
+    std::size_t end = most_shown;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80)
+        --end;
+    return os::cat(text.substr(0, end), "…");
+}
+
+std::string describe(const Node* node) {
+    if (node == nullptr || node->is_null())
+        return "missing";
+    if (const auto* const flag = node->as<bool>())
+        return *flag ? "a boolean (true)" : "a boolean (false)";
+    if (const auto* const text = node->as<std::string>())
+        return os::cat("a string (", os::quote(shorten(*text)), ")");
+    if (node->as<List>() != nullptr)
+        return "a list";
+    if (node->as<Map>() != nullptr)
+        return "an object";
+    return os::cat("a number (", shorten(json::compact(*node)), ")");
+}
+
+[[noreturn]] void refuse_at(const std::string& path, const Node* node, std::string_view why) {
+    throw Error(os::cat("key ", os::quote(path), " is ", describe(node), ": ", why));
+}
+
+std::string range_words(std::int64_t min, std::int64_t max) {
+    if (min == INT64_MIN && max == INT64_MAX)
+        return "must be an integer";
+    if (min == INT64_MIN)
+        return os::cat("must be an integer of at most ", max);
+    if (max == INT64_MAX)
+        return os::cat("must be an integer of at least ", min);
+    return os::cat("must be an integer from ", min, " to ", max);
+}
+
+/// nullptr for null and absent, else the value as the wanted type.
+template <typename T> const T* expect(const std::string& path, const Node* node, std::string_view why) {
+    if (node == nullptr || node->is_null())
+        return nullptr;
+    const T* const value = node->as<T>();
+    if (value == nullptr)
+        refuse_at(path, node, why);
+    return value;
+}
+
+// No name, path or address holds a NUL, and system calls would see only what is before it.
+const std::string* expect_text(const std::string& path, const Node* node) {
+    const auto* const text = expect<std::string>(path, node, "must be a string");
+    if (text != nullptr && text->find('\0') != std::string::npos)
+        refuse_at(path, node, "must not hold a NUL byte");
+    return text;
+}
+
+bool same_folded(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && os::lower(a) == os::lower(b);
+}
+
+std::string below(const std::string& path, std::string_view key) {
+    return path.empty() ? std::string(key) : os::cat(path, ".", key);
+}
+
+std::string element(const std::string& path, std::size_t index) {
+    return os::cat(path, "[", index, "]");
+}
+
+} // namespace
+
+struct Object::Document {
+    Node root;
+    std::map<const Node*, std::vector<KnownKey>> book; ///< opened objects and what was asked of them
+
+    void mark(const Node* node, std::string_view key, bool whole = false);
+    [[nodiscard]] const KnownKey* known(const Node* node, std::string_view key) const;
+    void warn_unknown(const Node& node, const std::string& path, unsigned& left) const;
+    void warn_about(const Node* node, const std::string& path, const std::string& key) const;
+};
+
+void Object::Document::mark(const Node* node, std::string_view key, bool whole) {
+    std::vector<KnownKey>& keys = book[node];
+    const auto found = std::ranges::find(keys, key, &KnownKey::name);
+    if (found == keys.end()) {
+        keys.push_back({std::string(key), whole});
+    } else {
+        found->whole = found->whole || whole;
+    }
+}
+
+const KnownKey* Object::Document::known(const Node* node, std::string_view key) const {
+    const auto opened = book.find(node);
+    if (opened == book.end())
+        return nullptr;
+    const auto found =
+        std::ranges::find_if(opened->second, [&](const KnownKey& known) { return same_folded(known.name, key); });
+    return found == opened->second.end() ? nullptr : &*found;
+}
+
+void Object::Document::warn_about(const Node* node, const std::string& path, const std::string& key) const {
+    std::vector<std::string> names;
+    for (const KnownKey& known : book.at(node))
+        names.push_back(known.name);
+    const auto meant = nearest(key, names);
+    os::warn(os::cat("unknown key ", os::quote(below(path, shorten(key))), " is ignored",
+                     meant ? os::cat("; did you mean ", os::quote(below(path, *meant)), "?") : ""));
+}
+
+void Object::Document::warn_unknown(const Node& node, const std::string& path, unsigned& left) const {
+    if (const auto* const list = node.as<List>()) {
+        for (std::size_t i = 0; i < list->size(); ++i)
+            warn_unknown((*list)[i], element(path, i), left);
+    }
+    const auto* const map = node.as<Map>();
+    if (map == nullptr || !book.contains(&node))
+        return;
+    for (const json::Member& member : *map) {
+        const KnownKey* const key = known(&node, member.key);
+        if (key != nullptr && !key->whole) {
+            warn_unknown(member.value, below(path, member.key), left);
+        } else if (key == nullptr && left > 0) {
+            --left;
+            warn_about(&node, path, member.key);
+        }
+    }
+}
+
+Object Object::parse(std::string_view json) {
+    auto document = std::make_shared<Document>();
+    document->root = json::parse(json);
+    const Node& root = document->root;
+    if (!root.is_null() && root.as<Map>() == nullptr)
+        throw Error(Code::decoding_failure, os::cat("the document is ", describe(&root), ": must be an object"));
+    return {std::move(document), &root, {}};
+}
+
+Object::Object() = default;
+
+Object::Object(std::shared_ptr<Document> document, const Node* node, std::string path)
+    : document_(std::move(document)), node_(node), path_(std::move(path)) {
+    (void)document_->book[node_];
+}
+
+// The last one that is not null counts, as when Go's decoder goes over the same field again.
+const Node* Object::look_up(std::string_view key) const {
+    const Map* const map = node_ == nullptr ? nullptr : node_->as<Map>();
+    if (map == nullptr)
+        return nullptr;
+    const Node* folded = nullptr;
+    for (auto member = map->rbegin(); member != map->rend(); ++member) {
+        if (member->value.is_null())
+            continue;
+        if (member->key == key)
+            return &member->value;
+        if (folded == nullptr && same_folded(member->key, key))
+            folded = &member->value;
+    }
+    return folded;
+}
+
+const Node* Object::find(std::string_view key) const {
+    accept(key);
+    return look_up(key);
+}
+
+bool Object::has(std::string_view key) const {
+    return find(key) != nullptr;
+}
+
+bool Object::flag(std::string_view key, bool fallback) const {
+    const auto* const value = expect<bool>(path(key), find(key), "must be true or false");
+    return value == nullptr ? fallback : *value;
+}
+
+std::optional<std::string> Object::find_text(std::string_view key) const {
+    const std::string* const value = expect_text(path(key), find(key));
+    return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
+std::string Object::text(std::string_view key, std::string_view fallback) const {
+    return find_text(key).value_or(std::string(fallback));
+}
+
+std::optional<std::int64_t> Object::find_number(std::string_view key, std::int64_t min, std::int64_t max) const {
+    const Node* const node = find(key);
+    const std::string allowed = range_words(min, max);
+    const auto* const value = expect<std::int64_t>(path(key), node, allowed);
+    if (value == nullptr)
+        return std::nullopt;
+    if (*value < min || *value > max)
+        refuse_at(path(key), node, allowed);
+    return *value;
+}
+
+std::int64_t Object::number(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+    return find_number(key, min, max).value_or(fallback);
+}
+
+std::optional<Object> Object::object(std::string_view key) const {
+    const Node* const node = find(key);
+    if (expect<Map>(path(key), node, "must be an object") == nullptr)
+        return std::nullopt;
+    return Object(document_, node, path(key));
+}
+
+std::vector<Object> Object::objects_in(const Node& list, const std::string& path) const {
+    std::vector<Object> found;
+    for (const Node& item : *list.as<List>()) {
+        std::string item_path = element(path, found.size());
+        (void)expect<Map>(item_path, &item, "must be an object");
+        found.push_back(Object(document_, &item, std::move(item_path)));
+    }
+    return found;
+}
+
+std::vector<Object> Object::objects(std::string_view key) const {
+    const Node* const node = find(key);
+    if (expect<List>(path(key), node, "must be a list of objects") == nullptr)
+        return {};
+    return objects_in(*node, path(key));
+}
+
+std::vector<std::vector<Object>> Object::object_lists(std::string_view key) const {
+    const Node* const node = find(key);
+    const auto* const list = expect<List>(path(key), node, "must be a list of lists of objects");
+    std::vector<std::vector<Object>> found;
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+        const std::string item_path = element(path(key), i);
+        const Node& item = (*list)[i];
+        const bool given = expect<List>(item_path, &item, "must be a list of objects") != nullptr;
+        found.push_back(given ? objects_in(item, item_path) : std::vector<Object>());
+    }
+    return found;
+}
+
+std::vector<std::string> Object::texts(std::string_view key) const {
+    const auto* const list = expect<List>(path(key), find(key), "must be a list of strings");
+    std::vector<std::string> found;
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+        const std::string* const text = expect_text(element(path(key), i), &(*list)[i]);
+        found.push_back(text == nullptr ? std::string() : *text);
+    }
+    return found;
+}
+
+std::vector<std::string> Object::keys() const {
+    std::vector<std::string> names;
+    const Map* const map = node_ == nullptr ? nullptr : node_->as<Map>();
+    if (map != nullptr) {
+        for (const json::Member& member : *map)
+            names.push_back(member.key);
+    }
+    return names;
+}
+
+std::string Object::path(std::string_view key) const {
+    return below(path_, key);
+}
+
+void Object::refuse(std::string_view key, std::string_view why) const {
+    refuse_at(path(key), look_up(key), why);
+}
+
+void Object::accept(std::string_view key) const {
+    if (document_)
+        document_->mark(node_, key);
+}
+
+void Object::accept_all(std::string_view key) const {
+    if (document_)
+        document_->mark(node_, key, true);
+}
+
+void Object::warn_unknown() const {
+    unsigned left = most_warnings;
+    if (document_)
+        document_->warn_unknown(*node_, path_, left);
+}
+
+std::string Object::dump(std::string_view key) const {
+    const Node* const node = find(key);
+    return node == nullptr ? "null" : json::compact(*node);
+}
+
+} // namespace cni

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conntrack/flush.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "os/error.h"
+
+namespace conntrack {
+
+namespace {
+
+using inet::Family;
+
+constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
+constexpr time_t patience_seconds = 10;
+constexpr int most_tries = 5;
+
+struct Closer {
+    void operator()(mnl_socket* socket) const noexcept { (void)mnl_socket_close(socket); }
+};
+using Socket = std::unique_ptr<mnl_socket, Closer>;
+
+// One side of a tracked flow, and the attributes that name it to the kernel again.
+struct Tuple {
+    std::optional<inet::Address> src, dst;
+    std::uint8_t protocol = 0;
+    std::uint16_t sport = 0, dport = 0;
+};
+
+struct Flow {
+    Family family{};
+    Tuple original, reply;
+    std::vector<std::uint8_t> original_bytes; ///< payload of CTA_TUPLE_ORIG
+    std::optional<std::uint32_t> id;          ///< network order, as sent
+    std::optional<std::uint16_t> zone;
+};
+
+template <typename Visit> void for_each(const void* data, std::size_t size, Visit&& visit) {
+    const auto* attribute = static_cast<const nlattr*>(data);
+    int left = static_cast<int>(size);
+    while (mnl_attr_ok(attribute, left)) {
+        visit(attribute);
+        left -= static_cast<int>(MNL_ALIGN(attribute->nla_len));
+        attribute = mnl_attr_next(attribute);
+    }
+}
+
+template <typename Visit> void for_each_in(const nlattr* nest, Visit&& visit) {
+    for_each(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), visit);
+}
+
+std::optional<inet::Address> address_in(const nlattr* attribute) {
+    return inet::Address::from_bytes({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
+                                      static_cast<std::size_t>(mnl_attr_get_payload_len(attribute))});
+}
+
+void read_addresses(const nlattr* nest, Tuple& tuple) {
+    for_each_in(nest, [&](const nlattr* attribute) {
+        const auto type = mnl_attr_get_type(attribute);
+        if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
+            tuple.src = address_in(attribute);
+        else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
+            tuple.dst = address_in(attribute);
+    });
+}
+
+void read_protocol(const nlattr* nest, Tuple& tuple) {
+    for_each_in(nest, [&](const nlattr* attribute) {
+        const auto type = mnl_attr_get_type(attribute);
+        const auto size = mnl_attr_get_payload_len(attribute);
+        if (type == CTA_PROTO_NUM && size >= 1)
+            tuple.protocol = mnl_attr_get_u8(attribute);
+        else if (type == CTA_PROTO_SRC_PORT && size >= 2)
+            tuple.sport = ntohs(mnl_attr_get_u16(attribute));
+        else if (type == CTA_PROTO_DST_PORT && size >= 2)
+            tuple.dport = ntohs(mnl_attr_get_u16(attribute));
+    });
+}
+
+Tuple read_tuple(const nlattr* nest) {
+    Tuple tuple;
+    for_each_in(nest, [&](const nlattr* attribute) {
+        if (mnl_attr_get_type(attribute) == CTA_TUPLE_IP)
+            read_addresses(attribute, tuple);
+        else if (mnl_attr_get_type(attribute) == CTA_TUPLE_PROTO)
+            read_protocol(attribute, tuple);
+    });
+    return tuple;
+}
+
+std::optional<Flow> read_flow(const nlmsghdr* message) {
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg))
+        return std::nullopt;
+    const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message));
+    Flow flow;
+    flow.family = header->nfgen_family == AF_INET ? Family::v4 : Family::v6;
+    for_each(mnl_nlmsg_get_payload_offset(message, sizeof(nfgenmsg)),
+             mnl_nlmsg_get_payload_len(message) - MNL_ALIGN(sizeof(nfgenmsg)), [&](const nlattr* attribute) {
+                 const auto size = mnl_attr_get_payload_len(attribute);
+                 const auto* payload = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
+                 switch (mnl_attr_get_type(attribute)) {
+                 case CTA_TUPLE_ORIG:
+                     flow.original = read_tuple(attribute);
+                     flow.original_bytes.assign(payload, payload + size);
+                     break;
+                 case CTA_TUPLE_REPLY:
+                     flow.reply = read_tuple(attribute);
+                     break;
+                 case CTA_ID:
+                     if (size >= 4)
+                         flow.id = mnl_attr_get_u32(attribute);
+                     break;
+                 case CTA_ZONE:
+                     if (size >= 2)
+                         flow.zone = mnl_attr_get_u16(attribute);
+                     break;
+                 default:
+                     break;
+                 }
+             });
+    if (!flow.original.src || !flow.original.dst)
+        return std::nullopt;
+    return flow;
+}
+
+bool matches(const Flow& flow, const FlowFilter& filter) {
+    return flow.family == filter.family && flow.original.protocol == filter.protocol &&
+           flow.original.dport >= filter.dport && flow.original.dport <= filter.dport_end &&
+           (!filter.dst || flow.original.dst == filter.dst) &&
+           (!filter.reply_src || flow.reply.src == filter.reply_src);
+}
+
+class Table {
+  public:
+    Table() : socket_(mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC)), buffer_(receive_buffer) {
+        if (!socket_ || mnl_socket_bind(socket_.get(), 0, MNL_SOCKET_AUTOPID) != 0)
+            throw os::Error(errno, "open", "ctnetlink socket");
+        const timeval patience{.tv_sec = patience_seconds, .tv_usec = 0};
+        (void)setsockopt(mnl_socket_get_fd(socket_.get()), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    }
+
+    /// false: the table changed under the listing.
+    template <typename Visit> bool list(Family family, Visit&& visit) {
+        alignas(8) std::array<char, 256> room{};
+        nlmsghdr* request = header(room.data(), IPCTNL_MSG_CT_GET, family, NLM_F_DUMP);
+        bool interrupted = false;
+        const int err = exchange(request, [&](const nlmsghdr* message) {
+            interrupted = interrupted || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+            if (const auto flow = read_flow(message))
+                visit(*flow);
+        });
+        if (err != 0 && err != EINTR)
+            throw os::Error(err, "list", "tracked flows");
+        return !interrupted && err == 0;
+    }
+
+    /// false: already gone.
+    bool remove(const Flow& flow) {
+        alignas(8) std::array<char, 1024> room{};
+        nlmsghdr* request = header(room.data(), IPCTNL_MSG_CT_DELETE, flow.family, NLM_F_ACK);
+        mnl_attr_put(request, CTA_TUPLE_ORIG | NLA_F_NESTED, flow.original_bytes.size(), flow.original_bytes.data());
+        if (flow.id)
+            mnl_attr_put_u32(request, CTA_ID, *flow.id);
+        if (flow.zone)
+            mnl_attr_put_u16(request, CTA_ZONE, *flow.zone);
+        const int err = exchange(request, [](const nlmsghdr*) {});
+        if (err != 0 && err != ENOENT)
+            throw os::Error(err, "delete", "tracked flow");
+        return err == 0;
+    }
+
+  private:
+    nlmsghdr* header(char* room, int type, Family family, int flags) {
+        nlmsghdr* message = mnl_nlmsg_put_header(room);
+        message->nlmsg_type = static_cast<std::uint16_t>((NFNL_SUBSYS_CTNETLINK << 8) | type);
+        message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+        message->nlmsg_seq = ++sequence_;
+        auto* extra = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+        extra->nfgen_family = family == Family::v4 ? AF_INET : AF_INET6;
+        extra->version = NFNETLINK_V0;
+        return message;
+    }
+
+    /// Sends, visits what comes, and returns the errno at its end.
+    template <typename Visit> int exchange(const nlmsghdr* request, Visit&& visit) {
+        if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
+            return errno;
+        for (;;) {
+            const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
+            if (size < 0 && errno == EINTR)
+                continue;
+            if (size < 0)
+                return errno == EAGAIN ? ETIMEDOUT : errno;
+            int left = static_cast<int>(size);
+            for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
+                 message = mnl_nlmsg_next(message, &left)) {
+                if (message->nlmsg_seq != request->nlmsg_seq)
+                    continue;
+                if (message->nlmsg_type == NLMSG_DONE)
+                    return 0;
+                if (message->nlmsg_type == NLMSG_ERROR)
+                    return mnl_nlmsg_get_payload_len(message) < sizeof(int)
+                               ? EBADMSG
+                               : -*static_cast<const int*>(mnl_nlmsg_get_payload(message));
+                visit(message);
+            }
+        }
+    }
+
+    Socket socket_;
+    std::vector<char> buffer_;
+    std::uint32_t sequence_ = 0;
+};
+
+std::vector<Flow> find(Table& table, Family family, std::span<const FlowFilter> filters) {
+    for (int tries = 1;; ++tries) {
+        std::vector<Flow> found;
+        const bool whole = table.list(family, [&](const Flow& flow) {
+            if (std::ranges::any_of(filters, [&](const FlowFilter& filter) { return matches(flow, filter); }))
+                found.push_back(flow);
+        });
+        if (whole || tries == most_tries)
+            return found;
+    }
+}
+
+} // namespace
+
+std::size_t flush(std::span<const FlowFilter> filters, const DestinationTest& is_wanted) {
+    if (filters.empty())
+        return 0;
+    Table table;
+    std::map<inet::Address, bool> wanted;
+    std::size_t gone = 0;
+    for (const Family family : {Family::v4, Family::v6}) {
+        if (std::ranges::none_of(filters, [&](const FlowFilter& filter) { return filter.family == family; }))
+            continue;
+        for (const Flow& flow : find(table, family, filters)) {
+            const inet::Address& destination = *flow.original.dst;
+            if (is_wanted && !wanted.contains(destination))
+                wanted[destination] = is_wanted(destination);
+            if (!is_wanted || wanted[destination])
+                gone += table.remove(flow) ? 1U : 0U;
+        }
+    }
+    return gone;
+}
+
+} // namespace conntrack

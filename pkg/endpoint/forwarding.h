@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "inet/address.h"
+#include "netlink/rtnl.h"
+
+namespace endpoint {
+
+/// Switches IP forwarding of one family on, where it is not. With IPv6 forwarding the kernel stops listening to
+/// router advertisements and drops the routes it learnt from them; an uplink with such a default route is told to
+/// go on (accept_ra=2) before, so the host keeps its way out. Error `failed to enable forwarding: …`.
+void enable_forwarding(netlink::Rtnl& host, inet::Family family);
+
+} // namespace endpoint

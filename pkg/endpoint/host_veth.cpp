@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "endpoint/host_veth.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "cni/error.h"
+#include "os/sha512.h"
+#include "os/text.h"
+
+namespace endpoint {
+
+namespace {
+
+constexpr std::string_view alias_prefix = "cnative:";
+constexpr std::string_view pending_suffix = ";pending";
+// With 32 bits of hash, four names in a row held by others do not happen.
+constexpr unsigned attempts = 4;
+
+bool is_ours(const netlink::Link& link, std::string_view owner) {
+    return link.kind == "veth" && (link.alias.empty() || owner_in_alias(link.alias) == owner);
+}
+
+bool is_finished(const netlink::Link& link, std::string_view owner) {
+    return link.alias == alias_of(owner);
+}
+
+[[noreturn]] void refuse_existing(const cni::Invocation& call, const std::string& host_name) {
+    throw cni::Error(os::cat("container veth name (", os::quote(call.ifname), ") peer provided (", os::quote(host_name),
+                             ") already exists"));
+}
+
+// One try under one name; nothing when the name belongs to somebody else.
+std::optional<Veth> try_create(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
+                               const netlink::VethSpec& spec) {
+    const std::string owner = call.owner();
+    for (bool cleared = false;; cleared = true) {
+        try {
+            host.create_veth(spec, sandbox);
+            return Veth{.host_name = spec.host_name, .rebuilt = cleared};
+        } catch (const netlink::Error& error) {
+            if (error.err() == EXFULL)
+                throw;
+            if (error.err() != EEXIST)
+                throw cni::Error(os::cat("failed to make veth pair: ", os::errno_text(error.err())));
+        }
+        const auto existing = host.find_link(spec.host_name);
+        if (existing && !is_ours(*existing, owner))
+            return std::nullopt;
+        if (!existing || is_finished(*existing, owner) || cleared)
+            refuse_existing(call, spec.host_name);
+        host.delete_link(existing->index);
+    }
+}
+
+} // namespace
+
+std::string host_veth_name(std::string_view owner, unsigned attempt) {
+    const std::string text = attempt == 0 ? std::string(owner) : os::cat(owner, '#', attempt);
+    return os::cat("veth", os::sha512_hex(text).substr(0, 8));
+}
+
+std::string alias_of(std::string_view owner) {
+    return os::cat(alias_prefix, owner);
+}
+
+std::string pending_alias_of(std::string_view owner) {
+    return os::cat(alias_prefix, owner, pending_suffix);
+}
+
+std::optional<std::string> owner_in_alias(std::string_view alias) {
+    if (!alias.starts_with(alias_prefix))
+        return std::nullopt;
+    alias.remove_prefix(alias_prefix.size());
+    if (alias.ends_with(pending_suffix))
+        alias.remove_suffix(pending_suffix.size());
+    return std::string(alias);
+}
+
+Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
+                 const VethOptions& options, os::Undo& undo) {
+    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+        const std::string name = host_veth_name(call.owner(), attempt);
+        const auto veth = try_create(host, sandbox, call,
+                                     {.host_name = name,
+                                      .container_name = call.ifname,
+                                      .master = options.master,
+                                      .mtu = options.mtu,
+                                      .container_mac = options.container_mac});
+        if (!veth)
+            continue;
+        undo.push(os::cat("veth ", name), [name] { netlink::Rtnl().delete_link(name); });
+        return *veth;
+    }
+    throw cni::Error("failed to find a unique veth name");
+}
+
+std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner) {
+    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+        const auto link = host.find_link(host_veth_name(owner, attempt));
+        if (link && is_ours(*link, owner))
+            return link;
+    }
+    return std::nullopt;
+}
+
+void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {
+    if (const auto link = find_host_veth(host, owner))
+        host.delete_link(link->index);
+}
+
+void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners) {
+    cni::Errors errors;
+    for (const netlink::Link& link : host.links()) {
+        const auto owner = owner_in_alias(link.alias);
+        if (link.kind != "veth" || !owner || !cni::owner_in_network(*owner, network) ||
+            std::ranges::binary_search(valid_owners, *owner))
+            continue;
+        errors.collect([&] { host.delete_link(link.index); });
+    }
+    errors.throw_if_any();
+}
+
+} // namespace endpoint

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cni/invocation.h"
+#include "netlink/rtnl.h"
+#include "netns/netns.h"
+#include "os/undo.h"
+
+// The veth pair of an attachment. Its host end is the one object that tells, after a kill at any instruction,
+// how far an ADD had come:
+//   name  "veth" + 8 hex digits of sha512(owner): DEL and the next ADD find it without any record
+//   alias "cnative:<owner>;pending" while it is being built, "cnative:<owner>" once the runtime has the result
+// The kernel ignores an alias at creation, so a link of that name without one is half-made too.
+namespace endpoint {
+
+/// The name for `owner`; `attempt` counts up when a foreign link has the name before.
+[[nodiscard]] std::string host_veth_name(std::string_view owner, unsigned attempt = 0);
+[[nodiscard]] std::string alias_of(std::string_view owner);
+[[nodiscard]] std::string pending_alias_of(std::string_view owner);
+/// The owner in one of our aliases; nothing for other texts.
+[[nodiscard]] std::optional<std::string> owner_in_alias(std::string_view alias);
+
+struct VethOptions {
+    int master = 0;
+    unsigned mtu = 0;
+    std::optional<inet::Mac> container_mac;
+};
+
+struct Veth {
+    std::string host_name;
+    bool rebuilt = false; ///< a half-made pair was found: other remains of the killed ADD may be about
+};
+
+/// Creates both ends, down, the container's in the sandbox, and pushes their removal. A half-made pair of the
+/// same owner is removed first. A finished one, or any link called CNI_IFNAME in the sandbox, is refused in the
+/// Go suite's words. netlink::Error with EXFULL when the bridge takes no more ports.
+[[nodiscard]] Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
+                               const VethOptions& options, os::Undo& undo);
+
+/// Our host end of this attachment, finished or not.
+[[nodiscard]] std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner);
+/// Removes it; absent is fine.
+void remove_host_veth(netlink::Rtnl& host, std::string_view owner);
+/// Removes every host veth of the network whose owner is not among `valid_owners` (sorted).
+void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners);
+
+} // namespace endpoint

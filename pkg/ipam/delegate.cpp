@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipam/delegate.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <vector>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "cni/error.h"
+#include "os/text.h"
+
+extern char** environ;
+
+namespace ipam {
+
+namespace {
+
+// dhcp waits for its server; everything else answers in milliseconds.
+constexpr std::chrono::seconds patience{90};
+
+std::vector<std::string> environment_for(std::string_view command) {
+    constexpr std::string_view key = "CNI_COMMAND=";
+    std::vector<std::string> environment{os::cat(key, command)};
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        if (!std::string_view(*entry).starts_with(key))
+            environment.emplace_back(*entry);
+    }
+    return environment;
+}
+
+bool is_program(const std::string& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(path.c_str(), X_OK) == 0;
+}
+
+// The delegate's own error document, or the Go suite's words for a delegate that died without one.
+[[noreturn]] void throw_failure(const os::Output& output) {
+    if (output.out.empty()) {
+        const std::string status = WIFEXITED(output.status) ? os::cat("exit status ", WEXITSTATUS(output.status))
+                                                            : os::cat("signal ", WTERMSIG(output.status));
+        throw cni::Error(output.err.empty()
+                             ? os::cat("netplugin failed with no error message: ", status)
+                             : os::cat("netplugin failed: ", os::quote(os::trim(output.err)), ": ", status));
+    }
+    std::optional<cni::Error> error;
+    try {
+        const cni::Object document = cni::Object::parse(output.out);
+        const auto code = document.number("code", 0, 0, UINT32_MAX);
+        error.emplace(static_cast<cni::Code>(code), document.text("msg"), document.text("details"));
+    } catch (const cni::Error& broken) {
+        throw cni::Error(os::cat("netplugin failed but error parsing its diagnostic message ", os::quote(output.out),
+                                 ": ", broken.message()));
+    }
+    throw cni::Error(*error);
+}
+
+} // namespace
+
+Delegate::Delegate(const cni::Invocation& call, std::string type) : call_(&call), type_(std::move(type)) {}
+
+std::string Delegate::find() const {
+    if (type_.empty())
+        throw cni::Error("no plugin name provided");
+    if (type_.find('/') != std::string::npos || type_ == "." || type_ == "..")
+        throw cni::Error(os::cat("invalid plugin name: ", type_));
+    if (call_->path.empty())
+        throw cni::Error("no paths provided");
+    std::string searched;
+    for (const std::string_view folder : os::split(call_->path, ':')) {
+        if (folder.empty())
+            continue;
+        std::string candidate = os::cat(folder, '/', type_);
+        if (is_program(candidate))
+            return candidate;
+        searched += os::cat(searched.empty() ? "" : " ", folder);
+    }
+    throw cni::Error(os::cat("failed to find plugin ", os::quote(type_), " in path [", searched, "]"));
+}
+
+os::Child Delegate::start(std::string_view command) const {
+    return os::Child::start(find(), environment_for(command), call_->raw_stdin);
+}
+
+std::string Delegate::finish(os::Child child) const {
+    os::Output output = child.wait(os::Deadline::in(patience));
+    if (!WIFEXITED(output.status) || WEXITSTATUS(output.status) != 0)
+        throw_failure(output);
+    if (!output.err.empty())
+        (void)!write(STDERR_FILENO, output.err.data(), output.err.size());
+    return std::move(output.out);
+}
+
+std::string Delegate::run(std::string_view command) const {
+    return finish(start(command));
+}
+
+Pending Delegate::start_add(os::Undo& undo) const {
+    (void)find(); // a delegate that does not exist has nothing to undo
+    undo.push(os::cat("lease by ", type_), [delegate = *this] { delegate.del(); });
+    return Pending(*this, start("ADD"));
+}
+
+void Delegate::del() const {
+    if (!type_.empty())
+        (void)run("DEL");
+}
+
+void Delegate::check() const {
+    if (!type_.empty())
+        (void)run("CHECK");
+}
+
+void Delegate::gc() const {
+    if (!type_.empty())
+        (void)run("GC");
+}
+
+void Delegate::status() const {
+    if (!type_.empty())
+        (void)run("STATUS");
+}
+
+cni::Result Pending::wait() {
+    std::string answer;
+    try {
+        answer = delegate_->finish(std::move(child_));
+    } catch (const cni::Error& error) {
+        if (error.message().find("duplicate allocation is not allowed") == std::string::npos)
+            throw;
+        reclaimed_ = true;
+        delegate_->del();
+        answer = delegate_->run("ADD");
+    }
+    cni::Result result = cni::prefixed("failed to unmarshal raw result: ", [&] {
+        return cni::Result::read(cni::Object::parse(answer), delegate_->call_->version);
+    });
+    if (result.ips.empty())
+        throw cni::Error("IPAM plugin returned missing IP config");
+    return result;
+}
+
+} // namespace ipam

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <vector>
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "netlink/request.h"
+#include "os/text.h"
+
+namespace netlink {
+
+namespace {
+
+unsigned char family_number(inet::Family family) {
+    return family == inet::Family::v4 ? AF_INET : AF_INET6;
+}
+
+Message address_message(int type, int flags, Index index, const inet::Prefix& address, bool nodad) {
+    ifaddrmsg header{};
+    header.ifa_family = family_number(address.address.family());
+    header.ifa_prefixlen = address.length;
+    header.ifa_index = static_cast<unsigned>(index);
+    header.ifa_flags = nodad && address.address.family() == inet::Family::v6 ? IFA_F_NODAD : 0;
+    Message message(type, flags, header);
+    message.put_address(IFA_LOCAL, address.address);
+    message.put_address(IFA_ADDRESS, address.address);
+    return message;
+}
+
+struct Found {
+    inet::Prefix prefix;
+    std::uint32_t flags = 0;
+};
+
+std::vector<Found> list(nl_sock* socket, Index index, inet::Family family) {
+    ifaddrmsg header{};
+    header.ifa_family = family_number(family);
+    header.ifa_index = static_cast<unsigned>(index); // with strict checking the kernel sends this link's only
+    Message message(RTM_GETADDR, NLM_F_DUMP, header);
+    std::vector<Found> found;
+    const auto read = [&](nlmsghdr* reply) {
+        nlattr* attributes[IFA_MAX + 1] = {};
+        if (reply->nlmsg_type != RTM_NEWADDR || nlmsg_parse(reply, sizeof header, attributes, IFA_MAX, nullptr) != 0)
+            return;
+        const auto* answer = static_cast<const ifaddrmsg*>(nlmsg_data(reply));
+        if (answer->ifa_index != static_cast<unsigned>(index) || answer->ifa_family != header.ifa_family)
+            return;
+        auto address = get_address(attributes[IFA_LOCAL]);
+        if (!address)
+            address = get_address(attributes[IFA_ADDRESS]);
+        const std::uint32_t flags =
+            attributes[IFA_FLAGS] != nullptr ? get_u32(attributes[IFA_FLAGS]) : answer->ifa_flags;
+        if (address)
+            found.push_back({{*address, answer->ifa_prefixlen}, flags});
+    };
+    query(socket, message, {"list addresses of", os::cat("link ", static_cast<int>(index))}, read,
+          [&] { found.clear(); });
+    return found;
+}
+
+} // namespace
+
+std::vector<inet::Prefix> Rtnl::addresses(Index index, inet::Family family) {
+    std::vector<inet::Prefix> prefixes;
+    for (const Found& found : list(socket_.get(), index, family))
+        prefixes.push_back(found.prefix);
+    return prefixes;
+}
+
+Rtnl::DadState Rtnl::dad_state(Index index) {
+    DadState state;
+    for (const Found& found : list(socket_.get(), index, inet::Family::v6)) {
+        if ((found.flags & IFA_F_DADFAILED) != 0)
+            state.failed.push_back(found.prefix.address);
+        else if ((found.flags & IFA_F_TENTATIVE) != 0)
+            state.tentative.push_back(found.prefix.address);
+    }
+    return state;
+}
+
+void Rtnl::add_address(Index index, const inet::Prefix& address, bool nodad) {
+    Message message = address_message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, nodad);
+    if (address.address.family() == inet::Family::v4 && address.length < 31)
+        message.put_address(IFA_BROADCAST, address.last());
+    request(socket_.get(), message, {"add address", address.text()});
+}
+
+bool Rtnl::delete_address(Index index, const inet::Prefix& address) {
+    Message message = address_message(RTM_DELADDR, 0, index, address, false);
+    return request_unless(socket_.get(), message, {"delete address", address.text()}, EADDRNOTAVAIL);
+}
+
+} // namespace netlink

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nftables/owned.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <memory>
+
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "nftables/wire.h"
+#include "os/text.h"
+
+namespace nft {
+
+namespace {
+
+// Another change between look and commit sends us back to looking; that many in a row do not happen by chance.
+constexpr int most_tries = 10;
+
+enum class Schema : std::uint8_t { absent, other, current };
+
+Schema schema_of(Socket& socket, const Fragment& fragment) {
+    Bytes key;
+    append_ifname(key, fragment.name);
+    const auto entry = find(socket, fragment.table, "schema", key);
+    if (!entry)
+        return Schema::absent;
+    Bytes hash;
+    append_mark(hash, fragment.hash());
+    return entry->data == hash ? Schema::current : Schema::other;
+}
+
+bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
+    const std::unique_ptr<nftnl_chain, wire::Closer<nftnl_chain_free>> chain(nftnl_chain_alloc());
+    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, std::string(table.name).c_str());
+    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name.c_str());
+    wire::Buffer buffer;
+    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
+    nftnl_chain_nlmsg_build_payload(request, chain.get());
+    return socket.query(request, os::cat("get chain ", name), [](const nlmsghdr*) {});
+}
+
+// What one try puts into its batch, as the ruleset is now.
+class Attempt {
+  public:
+    Attempt(Socket& socket, const Wanted& wanted) : socket_(socket), wanted_(wanted) {}
+
+    // `anew`: something we relied upon was not there at the last commit.
+    void build(Transaction& batch, bool anew, const std::vector<Element>& replaced,
+               const std::vector<Element>& missing) {
+        const Fragment& fragment = *wanted_.fragment;
+        const Schema schema = schema_of(socket_, fragment);
+        if (anew || schema != Schema::current)
+            batch.add(fragment, schema != Schema::absent);
+        for (const SubnetRule& rule : wanted_.subnet_rules)
+            add_if_missing(socket_, fragment.table, rule, batch);
+        for (const Chain& chain : wanted_.chains) {
+            if (anew || !chain_exists(socket_, fragment.table, chain.name))
+                batch.add(chain);
+        }
+        for (const Element& element : replaced)
+            batch.remove(element);
+        for (const Element& element : missing)
+            batch.create(element);
+    }
+
+  private:
+    Socket& socket_;
+    const Wanted& wanted_;
+};
+
+bool same_key(const Element& a, const Element& b) {
+    return a.set == b.set && a.key == b.key;
+}
+
+// Sorts out the keys that are taken: ours as they should be are dropped from `missing`, what may be replaced goes
+// to `replaced`.
+void settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken, const OnTaken& on_taken,
+            std::vector<Element>& replaced, std::vector<Element>& missing) {
+    for (const Element& ours : taken) {
+        const auto place = std::ranges::find_if(missing, [&](const Element& e) { return same_key(e, ours); });
+        if (place == missing.end())
+            continue; // a ledger entry: the next look finds it
+        const auto theirs = find(socket, wanted.fragment->table, ours.set, ours.key);
+        if (!theirs)
+            continue;
+        const bool own = theirs->owner == ours.owner;
+        if (own && theirs->data == ours.data && theirs->jump == ours.jump)
+            missing.erase(place);
+        else if (own || on_taken(ours, *theirs))
+            replaced.push_back(*theirs);
+        else
+            missing.erase(place);
+    }
+}
+
+} // namespace
+
+void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
+    std::vector<Element> missing = wanted.elements, replaced;
+    bool anew = false;
+    for (int tries = 1;; ++tries) {
+        const std::uint32_t generation = replaced.empty() ? 0 : socket.generation();
+        // What is to be replaced must still be what was asked about.
+        std::erase_if(replaced, [&](const Element& element) {
+            const auto now = find(socket, wanted.fragment->table, element.set, element.key);
+            return !now || now->owner != element.owner;
+        });
+        Transaction batch(socket, wanted.fragment->table);
+        Attempt(socket, wanted).build(batch, anew, replaced, missing);
+        if (batch.empty())
+            return;
+        if (!replaced.empty())
+            batch.only_if_generation(generation);
+        try {
+            batch.commit();
+            return;
+        } catch (const Error& error) {
+            const bool again =
+                error.err() == ENOENT || error.err() == EEXIST || error.err() == ERESTART || error.err() == EBUSY;
+            if (!again || tries == most_tries)
+                throw;
+            anew = anew || error.err() == ENOENT;
+        }
+        settle(socket, wanted, batch.taken(), on_taken, replaced, missing);
+    }
+}
+
+void remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
+    for (int tries = 1;; ++tries) {
+        const std::uint32_t generation = socket.generation();
+        std::erase_if(keys, [&](const Element& element) {
+            const auto now = find(socket, table, element.set, element.key);
+            return !now || now->owner != owner;
+        });
+        if (keys.empty())
+            return;
+        Transaction batch(socket, table);
+        for (const Element& element : keys)
+            batch.remove(element);
+        // On a host whose ruleset never rests the last tries go without: the owner was ours a moment ago.
+        if (tries < most_tries / 2)
+            batch.only_if_generation(generation);
+        try {
+            batch.commit();
+            return;
+        } catch (const Error& error) {
+            if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_tries)
+                throw;
+        }
+    }
+}
+
+void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test) {
+    std::map<std::string, std::vector<Element>> by_owner;
+    for (const std::string& set : sets) {
+        for (Element& element : list(socket, table, set)) {
+            if (test(element.owner))
+                by_owner[element.owner].push_back(std::move(element));
+        }
+    }
+    for (auto& [owner, elements] : by_owner)
+        remove_owned(socket, table, std::move(elements), owner);
+}
+
+} // namespace nft

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nftables/subnets.h"
+#include "nftables/transaction.h"
+
+// Elements that belong to somebody: created exclusively, removed only by their owner.
+namespace nft {
+
+/// What creating elements does about a key that is taken: an element in the way is handed over with its owner;
+/// true replaces it, false skips ours. To refuse, throw.
+using OnTaken = std::function<bool(const Element& ours, const Element& theirs)>;
+
+struct Wanted {
+    const Fragment* fragment = nullptr;   ///< brought up to date when it is not there as it should be
+    std::vector<SubnetRule> subnet_rules; ///< rules the elements rely on, one a subnet
+    std::vector<Chain> chains;            ///< chains the elements jump to, made when missing
+    std::vector<Element> elements;        ///< created exclusively
+};
+
+/// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content
+/// of our own is replaced without asking.
+void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken);
+
+/// Removes those of the given keys whose owner is `owner`: looked up one by one, and removed in one batch that the
+/// kernel refuses when anything changed since (then it is done again). The rest of the sets is never looked at.
+void remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner);
+
+using OwnerTest = std::function<bool(const std::string& owner)>;
+/// Lists the sets in full and removes every element whose owner passes the test.
+void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test);
+
+} // namespace nft

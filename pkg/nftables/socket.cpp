@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nftables/socket.h"
+
+#include <cerrno>
+#include <vector>
+
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "nftables/ruleset.h"
+#include "nftables/transaction.h"
+
+namespace nft {
+
+namespace {
+
+constexpr int most_tries = 5;
+constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
+constexpr time_t patience_seconds = 10;
+
+struct Progress {
+    bool done = false;
+    bool interrupted = false;
+    int err = 0;
+};
+
+int error_of(const nlmsghdr* message) {
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(int))
+        return EBADMSG;
+    return -*static_cast<const int*>(mnl_nlmsg_get_payload(message));
+}
+
+void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, Progress& progress) {
+    progress.interrupted = progress.interrupted || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    if (message->nlmsg_type == NLMSG_ERROR) {
+        progress.err = error_of(message);
+        progress.done = true;
+    } else if (message->nlmsg_type == NLMSG_DONE) {
+        progress.done = true;
+    } else {
+        on_reply(message);
+        progress.done = !dump;
+    }
+}
+
+} // namespace
+
+void Socket::Closer::operator()(mnl_socket* socket) const noexcept {
+    (void)mnl_socket_close(socket);
+}
+
+Socket::Socket() = default;
+Socket::Socket(Socket&&) noexcept = default;
+Socket& Socket::operator=(Socket&&) noexcept = default;
+Socket::~Socket() = default;
+
+mnl_socket* Socket::open() {
+    if (socket_)
+        return socket_.get();
+    socket_.reset(mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC));
+    if (!socket_ || mnl_socket_bind(socket_.get(), 0, MNL_SOCKET_AUTOPID) != 0)
+        throw Error(errno, "open", "nfnetlink socket");
+    const int fd = mnl_socket_get_fd(socket_.get());
+    const timeval patience{.tv_sec = patience_seconds, .tv_usec = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return socket_.get();
+}
+
+void Socket::send(const void* data, std::size_t size, std::string_view what) {
+    mnl_socket* socket = open();
+    while (mnl_socket_sendto(socket, data, size) < 0) {
+        if (errno != EINTR)
+            throw Error(errno, what, "");
+    }
+}
+
+std::size_t Socket::receive(std::span<char> buffer, std::string_view what) {
+    for (;;) {
+        const ssize_t size = mnl_socket_recvfrom(open(), buffer.data(), buffer.size());
+        if (size >= 0)
+            return static_cast<std::size_t>(size);
+        if (errno != EINTR)
+            throw Error(errno == EAGAIN ? ETIMEDOUT : errno, what, "");
+    }
+}
+
+bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_reply,
+                   const std::function<void()>& restart) {
+    const bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    std::vector<char> buffer(receive_buffer);
+    for (int tries = 1;; ++tries) {
+        if (restart)
+            restart();
+        request->nlmsg_seq = next_sequence();
+        send(request, request->nlmsg_len, what);
+        Progress progress;
+        while (!progress.done) {
+            int left = static_cast<int>(receive(buffer, what));
+            for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+                 mnl_nlmsg_ok(message, left) && !progress.done; message = mnl_nlmsg_next(message, &left)) {
+                if (message->nlmsg_seq == request->nlmsg_seq)
+                    take(message, dump, on_reply, progress);
+            }
+        }
+        const bool again = progress.interrupted || progress.err == EINTR || progress.err == EAGAIN;
+        if (again && tries < most_tries)
+            continue;
+        if (progress.err == ENOENT)
+            return false;
+        if (progress.err != 0 && progress.err != EINTR)
+            throw Error(progress.err, what, "");
+        return true;
+    }
+}
+
+std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std::uint32_t first, std::uint32_t last) {
+    constexpr std::string_view what = "commit to nf_tables";
+    send(batch.data(), batch.size(), what);
+    std::vector<char> buffer(receive_buffer);
+    std::vector<Refusal> refusals;
+    for (;;) {
+        int left = static_cast<int>(receive(buffer, what));
+        for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); mnl_nlmsg_ok(message, left);
+             message = mnl_nlmsg_next(message, &left)) {
+            if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq < first || message->nlmsg_seq > last)
+                continue;
+            const int err = error_of(message);
+            if (err != 0)
+                refusals.push_back({.err = err, .sequence = message->nlmsg_seq});
+            // The batch's first message is answered when the kernel takes none of it (generation, permission).
+            if (message->nlmsg_seq == last || message->nlmsg_seq == first)
+                return refusals;
+        }
+    }
+}
+
+std::uint32_t Socket::generation() {
+    char buffer[256];
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
+    request->nlmsg_flags = NLM_F_REQUEST;
+    auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(nfgenmsg)));
+    header->nfgen_family = AF_UNSPEC;
+    header->version = NFNETLINK_V0;
+    std::uint32_t id = 0;
+    (void)query(request, "read the nf_tables generation", [&](const nlmsghdr* reply) {
+        const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(reply, sizeof(nfgenmsg)));
+        int left = static_cast<int>(mnl_nlmsg_get_payload_len(reply)) - static_cast<int>(sizeof(nfgenmsg));
+        for (; mnl_attr_ok(attribute, left); attribute = mnl_attr_next(attribute)) {
+            if (mnl_attr_get_type(attribute) == NFTA_GEN_ID && mnl_attr_get_payload_len(attribute) >= sizeof id)
+                id = ntohl(mnl_attr_get_u32(attribute));
+            left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(attribute)));
+        }
+    });
+    return id;
+}
+
+bool is_unsupported(int err) {
+    return err == EPROTONOSUPPORT || err == EOPNOTSUPP || err == EAFNOSUPPORT;
+}
+
+std::string missing_support() {
+    try {
+        Socket socket;
+        if (socket.generation() == 0)
+            return "the kernel has no nftables: it needs CONFIG_NF_TABLES";
+    } catch (const Error& error) {
+        if (error.err() == EPERM)
+            return {}; // not for us to say
+        return "the kernel has no nftables: it needs CONFIG_NF_TABLES and CONFIG_NETFILTER_NETLINK";
+    }
+    return probe_rules();
+}
+
+} // namespace nft

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nftables/spoofcheck.h"
+
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+
+namespace nft {
+
+namespace {
+
+Table bridge_table() {
+    return {.family = NFPROTO_BRIDGE, .name = "cnative"};
+}
+
+Fragment fragment() {
+    constexpr std::int32_t before_dnat = -300;
+    Rule rule("spoofcheck");
+    rule.in_set({Selector::iifname}, "guarded")
+        .in_set({Selector::iifname, Selector::ether_saddr}, "allowed", true)
+        .drop();
+    return {.name = "spoofcheck",
+            .table = bridge_table(),
+            .sets = {{.name = "guarded", .key = {Field::ifname}},
+                     {.name = "allowed", .key = {Field::ifname, Field::ether_addr}}},
+            .chains = {{.name = "spoofcheck",
+                        .hook = Hook{.type = "filter", .number = NF_BR_PRE_ROUTING, .priority = before_dnat},
+                        .rules = {rule}}}};
+}
+
+Element guarded(const std::string& owner, const std::string& host_veth) {
+    Element element{.set = "guarded", .owner = owner};
+    append_ifname(element.key, host_veth);
+    return element;
+}
+
+} // namespace
+
+void add_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth, const inet::Mac& mac) {
+    const Fragment base = fragment();
+    Element allowed{.set = "allowed", .owner = owner};
+    append_ifname(allowed.key, host_veth);
+    append_mac(allowed.key, mac);
+    // The veth is ours alone: whatever is there under its name is left over.
+    create_owned(socket, {.fragment = &base, .elements = {allowed, guarded(owner, host_veth)}},
+                 [](const Element&, const Element&) { return true; });
+}
+
+void remove_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth) {
+    try {
+        // Nearly every container has none: one lookup tells. `guarded` goes last, so that this stays true after a kill.
+        const auto present = find(socket, bridge_table(), "guarded", guarded(owner, host_veth).key);
+        if (!present || present->owner != owner)
+            return;
+        remove_all_owned(socket, bridge_table(), {"allowed", "guarded"},
+                         [&](const std::string& other) { return other == owner; });
+    } catch (const Error& error) {
+        if (!is_unsupported(error.err()))
+            throw;
+    }
+}
+
+void gc_spoof_check(Socket& socket, const OwnerTest& is_stale) {
+    remove_all_owned(socket, bridge_table(), {"allowed", "guarded"}, is_stale);
+}
+
+} // namespace nft

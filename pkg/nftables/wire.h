@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include <libnftnl/set.h>
+
+#include "nftables/element.h"
+
+// What the files of this folder share of libnftnl; nothing outside includes it.
+namespace nft {
+
+constexpr std::uint8_t comment_type = 0; // NFTNL_UDATA_{RULE,SET_ELEM,CHAIN}_COMMENT: all three are 0
+
+namespace wire {
+
+template <auto Function> struct Closer {
+    template <typename T> void operator()(T* object) const noexcept { Function(object); }
+};
+using SetPtr = std::unique_ptr<nftnl_set, Closer<nftnl_set_free>>;
+
+/// Room for one message; ours are far below 4 KiB.
+struct Buffer {
+    alignas(8) std::array<char, std::size_t(16) * 1024> bytes{};
+};
+
+/// The header of an nf_tables message at the start of the buffer.
+[[nodiscard]] nlmsghdr* header(Buffer& buffer, int type, std::uint8_t family, int flags);
+/// A libnftnl set that holds this one element.
+[[nodiscard]] SetPtr set_with(const Table& table, const Element& element, bool key_only);
+/// User data that nft prints as a comment.
+[[nodiscard]] Bytes comment(std::string_view text);
+
+} // namespace wire
+} // namespace nft

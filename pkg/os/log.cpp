@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/log.h"
+
+#include <cerrno>
+#include <string>
+
+#include <unistd.h>
+
+#include "os/text.h"
+
+namespace os {
+namespace {
+
+constinit std::string_view log_name = "cnative";
+
+/// Names come from configurations: they must not move an operator's cursor or fake a second line.
+std::string printable(std::string_view line) {
+    std::string out;
+    for (const char c : line) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            out += cat("\\x", hex({&byte, 1}));
+        else
+            out += c;
+    }
+    return out;
+}
+
+} // namespace
+
+void set_log_name(std::string_view name) noexcept {
+    log_name = name;
+}
+
+void warn(std::string_view line) noexcept {
+    try {
+        // One write, so that lines of plugins that share a stderr do not mix.
+        const std::string text = cat(log_name, ": warning: ", printable(line), "\n");
+        while (::write(STDERR_FILENO, text.data(), text.size()) < 0 && errno == EINTR) {
+        }
+    } catch (...) {
+        // A warning that cannot be told is not worth failing for.
+    }
+}
+
+} // namespace os

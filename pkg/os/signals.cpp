@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/signals.h"
+
+#include <csignal>
+#include <cstddef>
+#include <ctime>
+
+#include <unistd.h>
+
+namespace os {
+namespace {
+
+constexpr int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+// Static, because a crash handler may not allocate. Large enough for the widest register frames (AMX).
+constexpr std::size_t alternate_stack_size = std::size_t(64) * 1024;
+alignas(16) constinit char alternate_stack[alternate_stack_size] = {};
+constinit const char* volatile answer = nullptr;
+constinit volatile std::size_t answer_size = 0;
+
+sigset_t polled_signals() noexcept {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+        sigaddset(&set, signal);
+    return set;
+}
+
+void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
+    struct sigaction action = {};
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigaction(signal, &action, nullptr);
+}
+
+[[noreturn]] void on_crash(int) {
+    const char* data = answer;
+    for (std::size_t left = answer_size; left > 0;) {
+        const ssize_t written = ::write(STDOUT_FILENO, data, left);
+        if (written <= 0)
+            break;
+        data += written;
+        left -= static_cast<std::size_t>(written);
+    }
+    ::_exit(1);
+}
+
+} // namespace
+
+void block_signals() noexcept {
+    const sigset_t set = polled_signals();
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    set_disposition(SIGPIPE, SIG_IGN, 0);
+}
+
+void poll_signals() {
+    const sigset_t set = polled_signals();
+    const timespec now = {};
+    const int signal = sigtimedwait(&set, nullptr, &now);
+    if (signal > 0)
+        throw Interrupted(signal);
+}
+
+void answer_crashes_with(std::string_view document) noexcept {
+    answer_size = 0;
+    answer = document.data();
+    answer_size = document.size();
+
+    stack_t stack = {};
+    stack.ss_sp = alternate_stack;
+    stack.ss_size = alternate_stack_size;
+    sigaltstack(&stack, nullptr);
+
+    for (const int signal : crashes)
+        set_disposition(signal, document.empty() ? SIG_DFL : on_crash, document.empty() ? 0 : SA_ONSTACK);
+}
+
+} // namespace os

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/text.h"
+
+namespace os {
+namespace {
+
+constexpr std::string_view hex_digits = "0123456789abcdef";
+constexpr std::string_view white_space = " \t\n\v\f\r";
+
+struct Rune {
+    std::uint32_t code = 0;
+    std::size_t width = 0; ///< bytes; 0: not valid UTF-8
+};
+
+/// How many bytes a sequence with this first byte has; 0 when none starts so.
+std::size_t sequence_width(std::uint8_t lead) {
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead < 0xe0)
+        return 2;
+    if (lead >= 0xe0 && lead < 0xf0)
+        return 3;
+    return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+}
+
+Rune next_rune(std::string_view text) {
+    const auto lead = static_cast<std::uint8_t>(text[0]);
+    const std::size_t width = sequence_width(lead);
+    if (width == 0 || width > text.size())
+        return {};
+
+    std::uint32_t code = width == 1 ? lead : lead & (0x7fu >> width);
+    for (std::size_t i = 1; i < width; ++i) {
+        const auto byte = static_cast<std::uint8_t>(text[i]);
+        if ((byte & 0xc0) != 0x80)
+            return {};
+        code = code << 6 | (byte & 0x3fu);
+    }
+    const bool overlong = (width == 3 && code < 0x800) || (width == 4 && code < 0x10000);
+    const bool surrogate = code >= 0xd800 && code < 0xe000;
+    return overlong || surrogate || code > 0x10ffff ? Rune{} : Rune{code, width};
+}
+
+/// Go's unicode.IsPrint as far as it matters: control, format, separator and private characters do not print.
+bool prints(std::uint32_t code) {
+    struct Block {
+        std::uint32_t first, last;
+    };
+    static constexpr Block hidden[] = {{0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},       {0x061c, 0x061c},
+                                       {0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f},   {0x2028, 0x202f},
+                                       {0x205f, 0x206f}, {0x3000, 0x3000}, {0xe000, 0xf8ff},   {0xfeff, 0xfeff},
+                                       {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xf0000, 0x10ffff}};
+    for (const Block& block : hidden)
+        if (code >= block.first && code <= block.last)
+            return false;
+    return true;
+}
+
+void append_hex(std::string& out, std::uint32_t value, unsigned digits) {
+    while (digits-- > 0)
+        out += hex_digits[value >> (4 * digits) & 0xf];
+}
+
+void append_escaped(std::string& out, std::uint32_t code) {
+    constexpr std::string_view plain = "\a\b\f\n\r\t\v\\\"", letters = "abfnrtv\\\"";
+    const auto at = code < 0x80 ? plain.find(static_cast<char>(code)) : std::string_view::npos;
+    out += '\\';
+    if (at != std::string_view::npos) {
+        out += letters[at];
+        return;
+    }
+    const unsigned digits = code < 0x80 ? 2 : code < 0x10000 ? 4 : 8;
+    out += digits == 2 ? 'x' : digits == 4 ? 'u' : 'U';
+    append_hex(out, code, digits);
+}
+
+} // namespace
+
+std::optional<std::uint64_t> parse_uint(std::string_view text, std::uint64_t max) {
+    std::uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc() || end != text.data() + text.size() || value > max)
+        return std::nullopt;
+    return value;
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (const std::uint8_t byte : bytes)
+        append_hex(out, byte, 2);
+    return out;
+}
+
+std::string quote(std::string_view text) {
+    std::string out = "\"";
+    while (!text.empty()) {
+        const Rune rune = next_rune(text);
+        const std::size_t width = rune.width == 0 ? 1 : rune.width;
+        if (rune.width == 0) {
+            out += "\\x";
+            append_hex(out, static_cast<std::uint8_t>(text[0]), 2);
+        } else if (rune.code == '"' || rune.code == '\\' || !prints(rune.code)) {
+            append_escaped(out, rune.code);
+        } else {
+            out += text.substr(0, width);
+        }
+        text.remove_prefix(width);
+    }
+    return out += '"';
+}
+
+std::string_view trim(std::string_view text) {
+    const auto first = text.find_first_not_of(white_space);
+    if (first == std::string_view::npos)
+        return {};
+    return text.substr(first, text.find_last_not_of(white_space) - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (;;) {
+        const auto at = text.find(separator);
+        parts.push_back(text.substr(0, at));
+        if (at == std::string_view::npos)
+            return parts;
+        text.remove_prefix(at + 1);
+    }
+}
+
+std::string join(std::span<const std::string> parts, std::string_view separator) {
+    std::string out;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        out += cat(i == 0 ? std::string_view() : separator, parts[i]);
+    return out;
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+} // namespace os

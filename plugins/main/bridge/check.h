@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cni/invocation.h"
+#include "config.h"
+
+namespace bridge {
+
+/// CHECK against prevResult: bridge, host end, container end, addresses, routes, in the Go suite's words; then
+/// what it never looked at: masquerade.
+void check_endpoint(const cni::Invocation& call, const Config& config);
+
+} // namespace bridge

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+
+#include <algorithm>
+
+#include "cni/args.h"
+#include "cni/error.h"
+#include "os/log.h"
+#include "os/text.h"
+
+namespace bridge {
+
+namespace {
+
+constexpr std::size_t longest_ifname = 15;
+
+void check_bridge_name(const std::string& name) {
+    if (name.empty())
+        throw cni::Error(R"(failed to create bridge "": could not add "": LinkAttrs.Name cannot be empty)");
+    const std::string failed =
+        os::cat("failed to create bridge ", os::quote(name), ": could not add ", os::quote(name));
+    if (name.size() > longest_ifname)
+        throw cni::Error(os::cat(failed, ": numerical result out of range"));
+    const auto unfit = [](char c) { return c == '/' || c == ':' || c == '%' || c <= ' ' || c == 0x7f; };
+    if (name == "." || name == ".." || std::ranges::any_of(name, unfit))
+        throw cni::Error(os::cat(failed, ": invalid argument"));
+}
+
+// VLANs come with a later version; ignoring them would put containers on the wrong network.
+void refuse_vlan_keys(const cni::Object& config) {
+    const auto vlan = config.find_number("vlan", INT64_MIN, INT64_MAX).value_or(0);
+    if (vlan < 0 || vlan > 4094)
+        throw cni::Error(os::cat("invalid VLAN ID ", vlan, " (must be between 0 and 4094)"));
+    const auto refuse = [&](std::string_view key) {
+        throw cni::Error(cni::Code::unsupported_field,
+                         os::cat("key ", os::quote(key), " (", config.dump(key),
+                                 ") is not supported yet by this bridge plugin: remove it, or keep this network on a "
+                                 "plugin that knows it"));
+    };
+    if (vlan != 0)
+        refuse("vlan");
+    if (config.has("vlanTrunk"))
+        refuse("vlanTrunk");
+    if (config.flag("preserveDefaultVlan"))
+        refuse("preserveDefaultVlan");
+}
+
+std::string mac_text(const cni::Invocation& call) {
+    std::string mac = cni::parse_args(call.args, {"MAC"})["MAC"];
+    if (const auto args = call.config.object("args")) {
+        if (const auto cni_args = args->object("cni"))
+            mac = cni_args->find_text("mac").value_or(mac);
+    }
+    if (const auto runtime = call.config.object("runtimeConfig"))
+        mac = runtime->find_text("mac").value_or(mac);
+    return mac;
+}
+
+Config read(const cni::Invocation& call) {
+    const cni::Object& keys = call.config;
+    Config config;
+    config.net = cni::read_net_conf(keys);
+    config.bridge = keys.text("bridge", "cni0");
+    config.is_default_gateway = keys.flag("isDefaultGateway");
+    config.is_gateway = keys.flag("isGateway") || config.is_default_gateway;
+    config.force_address = keys.flag("forceAddress");
+    config.ip_masq = keys.flag("ipMasq") && config.layer3();
+    // Values of 0 and less mean the kernel's default in the Go suite; IFLA_MTU holds 32 bits.
+    config.mtu = static_cast<unsigned>(std::max<std::int64_t>(0, keys.number("mtu", 0, INT32_MIN, INT32_MAX)));
+    config.hairpin = keys.flag("hairpinMode");
+    config.promisc = keys.flag("promiscMode");
+    config.mac_spoof_check = keys.flag("macspoofchk");
+    config.enable_dad = keys.flag("enabledad");
+    config.disable_container_interface = keys.flag("disableContainerInterface");
+    config.port_isolation = keys.flag("portIsolation");
+    if (keys.find_text("ipMasqBackend") == "iptables")
+        os::warn("ipMasqBackend \"iptables\" is done with nftables; iptables is never run");
+    return config;
+}
+
+} // namespace
+
+Config parse_keys(const cni::Invocation& call) {
+    Config config = cni::prefixed("failed to load netconf: ", [&] { return read(call); });
+    refuse_vlan_keys(call.config);
+    const std::string mac = mac_text(call);
+    if (!mac.empty()) {
+        config.mac = inet::Mac::parse(mac);
+        if (!config.mac)
+            throw cni::Error(os::cat("failed to make veth pair: address ", mac, ": invalid MAC address"));
+    }
+    return config;
+}
+
+Config parse(const cni::Invocation& call) {
+    Config config = parse_keys(call);
+    if (config.hairpin && config.promisc)
+        throw cni::Error("cannot set hairpin mode and promiscuous mode at the same time");
+    if (config.layer3() && config.disable_container_interface)
+        throw cni::Error("cannot use IPAM when DisableContainerInterface flag is set");
+    check_bridge_name(config.bridge);
+    call.config.warn_unknown();
+    return config;
+}
+
+std::string ipam_type_leniently(const cni::Invocation& call) {
+    try {
+        const auto ipam = call.config.object("ipam");
+        return ipam ? ipam->text("type") : std::string();
+    } catch (const cni::Error&) {
+        return {};
+    }
+}
+
+} // namespace bridge

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "cni/error.h"
+#include "endpoint/forwarding.h"
+#include "os/text.h"
+
+namespace bridge {
+
+namespace {
+
+using inet::Family;
+
+// The default route of a family. One of the IPAM's without a gateway is that route, only incomplete: adding a
+// second would be the same route twice, which the kernel refuses.
+void add_default_route(cni::Result& result, Family family, const inet::Address& gateway) {
+    for (cni::Route& route : result.routes) {
+        if (!route.dst || !route.dst->is_default() || route.dst->address.family() != family || route.table)
+            continue;
+        if (!route.gw)
+            route.gw = gateway;
+        return;
+    }
+    result.routes.push_back({.dst = inet::Prefix{inet::Address::any(family), 0}, .gw = gateway});
+}
+
+bool conflicts(const inet::Prefix& present, const inet::Prefix& wanted) {
+    if (wanted.address.family() == Family::v4)
+        return true;
+    return present.contains(wanted.address) || wanted.contains(present.address);
+}
+
+void make_room(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted, bool force) {
+    for (const inet::Prefix& present : host.addresses(bridge.index, wanted.address.family())) {
+        if (present == wanted || !conflicts(present, wanted))
+            continue;
+        if (!force)
+            throw cni::Error(os::cat("failed to set bridge addr: ", os::quote(bridge.name),
+                                     " already has an IP address different from ", wanted.text()));
+        try {
+            host.delete_address(bridge.index, present);
+        } catch (const netlink::Error& error) {
+            throw cni::Error(os::cat("failed to set bridge addr: could not remove IP address from ",
+                                     os::quote(bridge.name), ": ", error.reason()));
+        }
+    }
+}
+
+void ensure_address(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted, bool force) {
+    const auto present = host.addresses(bridge.index, wanted.address.family());
+    if (std::ranges::find(present, wanted) != present.end())
+        return;
+    make_room(host, bridge, wanted, force);
+    try {
+        host.add_address(bridge.index, wanted, true);
+    } catch (const netlink::Error& error) {
+        if (error.err() == EEXIST)
+            return; // another ADD was faster
+        throw cni::Error(os::cat("failed to set bridge addr: could not add IP address ", wanted.text(), " to ",
+                                 os::quote(bridge.name), ": ", error.reason()));
+    }
+    // A bridge somebody made without a MAC takes its lowest port's, which changes as containers come and go.
+    host.set_mac(bridge.index, bridge.mac);
+}
+
+} // namespace
+
+std::vector<inet::Prefix> complete_gateways(const Config& config, cni::Result& result) {
+    std::vector<inet::Prefix> gateways;
+    bool has_default[2] = {false, false};
+    for (cni::IpConfig& ip : result.ips) {
+        ip.interface = 2;
+        if (config.is_gateway && !ip.gateway)
+            ip.gateway = ip.address.network().next();
+        if (!ip.gateway)
+            continue;
+        const Family family = ip.address.address.family();
+        bool& done = has_default[family == Family::v6 ? 1 : 0];
+        if (config.is_default_gateway && !done) {
+            add_default_route(result, family, *ip.gateway);
+            done = true;
+        }
+        if (config.is_gateway)
+            gateways.push_back({*ip.gateway, ip.address.length});
+    }
+    return gateways;
+}
+
+void add_gateways(netlink::Rtnl& host, const netlink::Link& bridge, const Config& config,
+                  std::span<const inet::Prefix> gateways) {
+    for (const Family family : {Family::v4, Family::v6}) {
+        bool any = false;
+        for (const inet::Prefix& gateway : gateways) {
+            if (gateway.address.family() != family)
+                continue;
+            ensure_address(host, bridge, gateway, config.force_address);
+            any = true;
+        }
+        if (any)
+            endpoint::enable_forwarding(host, family);
+    }
+}
+
+} // namespace bridge

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+
+#include <algorithm>
+
+#include "cni/error.h"
+#include "os/log.h"
+#include "os/text.h"
+
+namespace portmap {
+
+namespace {
+
+/// A mapping as it is written; checked only after every key has been found to be of the right type.
+struct WrittenMapping {
+    cni::Object object;
+    std::int64_t container_port = 0, host_port = 0;
+    std::string protocol, host_ip;
+};
+
+struct Keys {
+    std::optional<std::string> backend, external_mark_chain;
+    std::optional<std::int64_t> mark_bit;
+    std::vector<std::string> conditions_v4, conditions_v6;
+    std::vector<WrittenMapping> mappings;
+    bool snat = true, masq_all = false;
+};
+
+std::vector<WrittenMapping> read_mappings(const cni::Object& config) {
+    std::vector<WrittenMapping> mappings;
+    const auto runtime = config.object("runtimeConfig");
+    if (!runtime)
+        return mappings;
+    for (const cni::Object& object : runtime->objects("portMappings")) {
+        mappings.push_back({.object = object,
+                            .container_port = object.number("containerPort", 0, INT64_MIN, INT64_MAX),
+                            .host_port = object.number("hostPort", 0, INT64_MIN, INT64_MAX),
+                            .protocol = object.text("protocol"),
+                            .host_ip = object.text("hostIP")});
+    }
+    return mappings;
+}
+
+Keys read_keys(const cni::Object& config) {
+    (void)cni::read_net_conf(config); // the keys that all plugins share must be well-typed
+    return {.backend = config.find_text("backend"),
+            .external_mark_chain = config.find_text("externalSetMarkChain"),
+            .mark_bit = config.find_number("markMasqBit", INT64_MIN, INT64_MAX),
+            .conditions_v4 = config.texts("conditionsV4"),
+            .conditions_v6 = config.texts("conditionsV6"),
+            .mappings = read_mappings(config),
+            .snat = config.flag("snat", true),
+            .masq_all = config.flag("masqAll")};
+}
+
+// Nothing is marked here, but a config that the Go suite refuses must not pass unseen.
+void check_mark(const Keys& keys) {
+    if (keys.mark_bit && keys.external_mark_chain)
+        throw cni::Error("Cannot specify externalSetMarkChain and markMasqBit");
+    const auto bit = keys.mark_bit.value_or(13);
+    if (bit < 0 || bit > 31)
+        throw cni::Error("MasqMarkBit must be between 0 and 31");
+}
+
+/// The options of `keys` that are written for one of the Go suite's two backends.
+std::vector<std::string> options_of(const Keys& keys, Syntax backend) {
+    std::vector<std::string> options;
+    if (keys.external_mark_chain && backend == Syntax::iptables)
+        options.emplace_back("externalSetMarkChain");
+    if (syntax_of(keys.conditions_v4) == backend)
+        options.emplace_back("conditionsV4");
+    if (syntax_of(keys.conditions_v6) == backend)
+        options.emplace_back("conditionsV6");
+    return options;
+}
+
+// Everything is done in native nftables; the key only says in which language the options are written.
+void check_backend(const Keys& keys) {
+    const auto iptables_options = options_of(keys, Syntax::iptables);
+    const auto nftables_options = options_of(keys, Syntax::nftables);
+    const std::string backend = keys.backend.value_or(iptables_options.empty() ? "nftables" : "iptables");
+    const bool is_iptables = backend == "iptables";
+    const auto& foreign = is_iptables ? nftables_options : iptables_options;
+    if (!foreign.empty())
+        throw cni::Error(os::cat(backend, " backend was requested but configuration contains ",
+                                 is_iptables ? "nftables" : "iptables", "-specific options [", os::join(foreign, " "),
+                                 "]"));
+    if (!is_iptables && backend != "nftables")
+        throw cni::Error(os::cat("unrecognized backend ", os::quote(backend)));
+}
+
+Protocol read_protocol(const WrittenMapping& written) {
+    const std::string name = os::lower(written.protocol);
+    for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+        if (name == text(protocol))
+            return protocol;
+    }
+    written.object.refuse("protocol", "must be tcp, udp or sctp");
+}
+
+std::uint16_t read_port(const WrittenMapping& written, std::string_view key, std::int64_t port) {
+    if (port > 65535)
+        written.object.refuse(key, "must be an integer from 1 to 65535");
+    return static_cast<std::uint16_t>(port);
+}
+
+std::optional<inet::Address> read_host_ip(const WrittenMapping& written) {
+    if (written.host_ip.empty())
+        return std::nullopt;
+    const auto address = inet::Address::parse(written.host_ip);
+    if (!address)
+        written.object.refuse("hostIP", "must be an IPv4 or IPv6 address, or empty for every address of this host");
+    return address;
+}
+
+Mapping check(const WrittenMapping& written) {
+    return {.host_port = read_port(written, "hostPort", written.host_port),
+            .container_port = read_port(written, "containerPort", written.container_port),
+            .protocol = read_protocol(written),
+            .host_ip = read_host_ip(written)};
+}
+
+bool same_host_side(const Mapping& a, const Mapping& b) {
+    const bool share_a_family = !a.host_ip || !b.host_ip || a.host_ip->family() == b.host_ip->family();
+    return a.protocol == b.protocol && a.host_port == b.host_port && share_a_family && a.bound_to() == b.bound_to();
+}
+
+// One host port leads to one container port; the Go suite lets the first of two win in silence.
+void refuse_contradictions(const std::vector<Mapping>& mappings) {
+    for (auto later = mappings.begin(); later != mappings.end(); ++later) {
+        const auto earlier =
+            std::find_if(mappings.begin(), later, [&](const Mapping& m) { return same_host_side(m, *later); });
+        if (earlier != later && earlier->container_port != later->container_port)
+            throw cni::Error(os::cat("host port ", later->host_port, "/", text(later->protocol),
+                                     " is mapped twice, to container ports ", earlier->container_port, " and ",
+                                     later->container_port, ": remove one of runtimeConfig.portMappings"));
+    }
+}
+
+std::vector<Mapping> check_mappings(const std::vector<WrittenMapping>& written) {
+    for (const WrittenMapping& mapping : written) {
+        if (mapping.container_port <= 0)
+            throw cni::Error(os::cat("Invalid container port number: ", mapping.container_port));
+        if (mapping.host_port <= 0)
+            throw cni::Error(os::cat("Invalid host port number: ", mapping.host_port));
+    }
+    std::vector<Mapping> mappings;
+    for (const WrittenMapping& mapping : written)
+        mappings.push_back(check(mapping));
+    refuse_contradictions(mappings);
+    return mappings;
+}
+
+} // namespace
+
+std::string_view text(Protocol protocol) {
+    switch (protocol) {
+    case Protocol::tcp:
+        return "tcp";
+    case Protocol::udp:
+        return "udp";
+    case Protocol::sctp:
+        return "sctp";
+    }
+    return "";
+}
+
+std::optional<inet::Address> Mapping::bound_to() const {
+    return host_ip && !host_ip->is_unspecified() ? host_ip : std::nullopt;
+}
+
+Config parse(const cni::Invocation& call) {
+    const Keys keys = cni::prefixed("failed to parse network configuration: ", [&] { return read_keys(call.config); });
+    // The Go suite has this prefix twice: one by its library, one by the plugin.
+    auto prev_result = cni::prefixed("could not parse prevResult: ", [&] { return call.prev_result(); });
+    check_mark(keys);
+    check_backend(keys);
+    Config config{.snat = keys.snat,
+                  .masq_all = keys.masq_all,
+                  .conditions_v4 = parse_conditions("conditionsV4", inet::Family::v4, keys.conditions_v4),
+                  .conditions_v6 = parse_conditions("conditionsV6", inet::Family::v6, keys.conditions_v6),
+                  .mappings = check_mappings(keys.mappings),
+                  .prev_result = std::move(prev_result)};
+    if (keys.external_mark_chain)
+        os::warn("externalSetMarkChain is not jumped to: connections are masqueraded by an nftables rule of our own, "
+                 "without a mark");
+    call.config.warn_unknown();
+    return config;
+}
+
+std::optional<Config> parse_leniently(const cni::Invocation& call) {
+    try {
+        Config config;
+        config.snat = call.config.flag("snat", true);
+        config.mappings = check_mappings(read_mappings(call.config));
+        return config;
+    } catch (const cni::Error&) {
+        return std::nullopt;
+    }
+}
+
+Targets container_addresses(const cni::Result& result, std::string_view ifname) {
+    Targets targets;
+    for (const cni::IpConfig& ip : result.ips) {
+        auto& target = ip.address.address.family() == inet::Family::v4 ? targets.v4 : targets.v6;
+        if (target)
+            continue;
+        const bool known =
+            ip.interface && *ip.interface >= 0 && static_cast<std::uint64_t>(*ip.interface) < result.interfaces.size();
+        if (known) {
+            const cni::Interface& interface = result.interfaces[static_cast<std::size_t>(*ip.interface)];
+            if (interface.name != ifname || interface.sandbox.empty())
+                continue;
+        }
+        target = ip.address;
+    }
+    return targets;
+}
+
+} // namespace portmap

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "elements.h"
+
+#include <algorithm>
+
+#include "words.h"
+
+namespace portmap {
+
+namespace {
+
+using inet::Family;
+
+nft::Element element(std::string set, nft::Bytes key) {
+    return {.set = std::move(set), .key = std::move(key), .data = {}, .jump = {}, .owner = {}};
+}
+
+nft::Bytes host_key(const Mapping& mapping) {
+    nft::Bytes key;
+    if (const auto address = mapping.bound_to())
+        nft::append_address(key, *address);
+    nft::append_proto(key, static_cast<std::uint8_t>(mapping.protocol));
+    nft::append_port(key, mapping.host_port);
+    return key;
+}
+
+std::string host_set(std::string_view stem, const Mapping& mapping, const Words& words) {
+    return name(os::cat(mapping.bound_to() ? "hostip_" : "", stem), words);
+}
+
+nft::Bytes endpoint(const inet::Address& address, std::uint16_t port) {
+    nft::Bytes data;
+    nft::append_address(data, address);
+    nft::append_port(data, port);
+    return data;
+}
+
+void add_elements(std::vector<nft::Element>& elements, const Config& config, const Words& words,
+                  const inet::Address& container) {
+    const auto add = [&](nft::Element added) -> nft::Element& {
+        elements.push_back(std::move(added));
+        return elements.back();
+    };
+    const auto is_new = [&](const std::string& set, const nft::Bytes& key) {
+        return std::ranges::none_of(elements, [&](const nft::Element& e) { return e.set == set && e.key == key; });
+    };
+    for (const Mapping& mapping : config.mappings) {
+        const std::string set = host_set("hostports", mapping, words);
+        const nft::Bytes key = host_key(mapping);
+        if (!mapping.applies_to(words.family) || !is_new(set, key))
+            continue;
+        add(element(set, key)).data = endpoint(container, mapping.container_port);
+        if (const Conditions& conditions = config.conditions(words.family); !conditions.empty())
+            add(element(host_set("conditions", mapping, words), key)).jump = condition_chain_name(conditions);
+    }
+    if (config.snat)
+        add(element(name(config.masq_all ? "masq_all" : "hairpin", words), nft::key_of(container)));
+}
+
+} // namespace
+
+std::vector<nft::Element> elements(const Config& config, const Targets& targets, const std::string& owner) {
+    std::vector<nft::Element> elements;
+    for (const Words& words : {ipv4, ipv6}) {
+        if (const auto& target = target_of(targets, words))
+            add_elements(elements, config, words, target->address);
+    }
+    for (nft::Element& each : elements)
+        each.owner = owner;
+    return elements;
+}
+
+nft::Element localnet_guard(std::string_view device) {
+    nft::Element guard = element(localnet, {});
+    nft::append_ifname(guard.key, device);
+    guard.owner = "portmap";
+    return guard;
+}
+
+std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const Targets& targets) {
+    std::vector<nft::Element> keys;
+    for (const Words& words : {ipv4, ipv6}) {
+        for (const Mapping& mapping : mappings) {
+            if (!mapping.applies_to(words.family))
+                continue;
+            for (const std::string_view stem : {"hostports", "conditions"})
+                keys.push_back(element(host_set(stem, mapping, words), host_key(mapping)));
+        }
+        if (const auto& target = target_of(targets, words)) {
+            for (const std::string_view stem : {"hairpin", "masq_all"})
+                keys.push_back(element(name(stem, words), nft::key_of(target->address)));
+        }
+    }
+    return keys;
+}
+
+std::vector<std::string> owned_sets() {
+    std::vector<std::string> sets;
+    for (const Words& words : {ipv4, ipv6}) {
+        for (const std::string_view stem :
+             {"hostports", "hostip_hostports", "conditions", "hostip_conditions", "hairpin", "masq_all"})
+            sets.push_back(name(stem, words));
+    }
+    return sets;
+}
+
+std::string Mapped::host_side() const {
+    const bool is_v6 = bound_to && bound_to->family() == Family::v6;
+    const std::string address = bound_to ? os::cat(is_v6 ? "[" : "", bound_to->text(), is_v6 ? "]:" : ":") : "";
+    return os::cat(address, host_port, "/", text(protocol));
+}
+
+std::optional<Mapped> read_mapped(const nft::Element& element) {
+    if (element.set.find("hostports") == std::string::npos || element.set.empty())
+        return std::nullopt;
+    const std::size_t address_size = element.set.back() == '4' ? 4 : 16;
+    const std::size_t key_address = element.set.starts_with("hostip") ? address_size : 0;
+    if (element.key.size() != key_address + 8 || element.data.size() != address_size + 4)
+        return std::nullopt;
+    const auto port = [](const nft::Bytes& bytes, std::size_t at) {
+        return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+    };
+    const auto address = [&](const nft::Bytes& bytes) {
+        return inet::Address::from_bytes(std::span(bytes).first(address_size));
+    };
+    return Mapped{.bound_to = key_address != 0 ? address(element.key) : std::nullopt,
+                  .protocol = static_cast<Protocol>(element.key[key_address]),
+                  .host_port = port(element.key, key_address + 4),
+                  .container = address(element.data).value_or(inet::Address()),
+                  .container_port = port(element.data, address_size)};
+}
+
+std::optional<OwnerName> read_owner(std::string_view owner) {
+    const auto parts = os::split(owner, '/');
+    if (parts.size() != 3)
+        return std::nullopt;
+    return OwnerName{.network = parts[0], .container_id = parts[1]};
+}
+
+} // namespace portmap

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config.h"
+#include "nftables/element.h"
+
+// A container's port mappings are elements of the sets and maps of rules.h.
+namespace portmap {
+
+/// The elements of one container's mappings, both families; the same one twice counts once.
+[[nodiscard]] std::vector<nft::Element> elements(const Config& config, const Targets& targets,
+                                                 const std::string& owner);
+/// Keeps packets from and to 127.0.0.0/8 off a device that routes loopback addresses. Shared, never removed.
+[[nodiscard]] nft::Element localnet_guard(std::string_view device);
+
+/// Keys of everything that an ADD may have made for these mappings, whatever its other options were.
+[[nodiscard]] std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const Targets& targets);
+/// Every set that holds elements of containers.
+[[nodiscard]] std::vector<std::string> owned_sets();
+
+/// An element of one of the data maps, read back.
+struct Mapped {
+    std::optional<inet::Address> bound_to;
+    Protocol protocol{};
+    std::uint16_t host_port = 0;
+    inet::Address container;
+    std::uint16_t container_port = 0;
+    [[nodiscard]] std::string host_side() const; ///< "8080/tcp", "192.0.2.1:8080/tcp", "[fd00::1]:8080/tcp"
+};
+/// Nothing for elements of the other sets.
+[[nodiscard]] std::optional<Mapped> read_mapped(const nft::Element& element);
+
+/// Container and network in an owner name; nothing for a hashed one.
+struct OwnerName {
+    std::string_view network, container_id;
+};
+[[nodiscard]] std::optional<OwnerName> read_owner(std::string_view owner);
+
+} // namespace portmap

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "cni/run.h"
+#include "config.h"
+#include "elements.h"
+#include "flows.h"
+#include "netlink/rtnl.h"
+#include "nftables/masquerade.h"
+#include "os/sysctl.h"
+#include "os/text.h"
+#include "rules.h"
+
+using portmap::Config;
+using portmap::Targets;
+
+namespace {
+
+std::string container_of(const std::string& owner) {
+    const auto name = portmap::read_owner(owner);
+    return name ? std::string(name->container_id) : owner;
+}
+
+// One container on two networks has the same mappings on both, for runtimes give them to every network that asks:
+// the first network's stay, as with the Go suite. An address is the container's who wears it now.
+bool may_replace(const nft::Element& ours, const nft::Element& theirs) {
+    if (container_of(ours.owner) == container_of(theirs.owner))
+        return false;
+    const auto mapped = portmap::read_mapped(ours);
+    if (!mapped)
+        return true;
+    const auto name = portmap::read_owner(theirs.owner);
+    throw cni::Error(os::cat("host port ", mapped->host_side(), " is taken by ",
+                             name ? os::cat("container ", name->container_id, " (network ", name->network, ")")
+                                  : os::cat("attachment ", theirs.owner),
+                             ": remove it or choose another hostPort"));
+}
+
+/// The device through which the host reaches an address.
+std::optional<std::string> device_towards(const inet::Address& address) {
+    netlink::Rtnl host;
+    const auto route = host.route_to(address);
+    const auto link = route ? host.find_link(route->device) : std::nullopt;
+    return link ? std::optional(link->name) : std::nullopt;
+}
+
+bool has(nft::Socket& nftables, const nft::Element& element) {
+    return nft::find(nftables, nft::shared_table(), element.set, element.key).has_value();
+}
+
+void publish(const cni::Invocation& call, const Config& config, const Targets& targets,
+             const std::optional<std::string>& device) {
+    const nft::Fragment fragment = portmap::fragment();
+    nft::Wanted wanted{.fragment = &fragment,
+                       .subnet_rules = portmap::subnet_rules(config, targets),
+                       .chains = portmap::condition_chains(config),
+                       .elements = portmap::elements(config, targets, call.owner())};
+    try {
+        nft::Socket nftables;
+        // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
+        if (device && !has(nftables, portmap::localnet_guard(*device)))
+            wanted.elements.push_back(portmap::localnet_guard(*device));
+        nft::create_owned(nftables, wanted, may_replace);
+    } catch (const nft::Error& error) {
+        throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
+    }
+}
+
+// Loopback addresses become routable on the device only once the guard keeps its neighbours off them.
+void route_loopback(const std::string& device) {
+    try {
+        os::set_net_sysctl(os::cat("ipv4/conf/", device, "/route_localnet"), "1");
+    } catch (const os::Error& error) {
+        throw cni::Error(os::cat("unable to enable route_localnet: ", error.what()));
+    }
+}
+
+/// This attachment's elements in the kernel: looked up by key when the config and prevResult tell what they were.
+std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call) {
+    const nft::Table table = nft::shared_table();
+    const std::string owner = call.owner();
+    const auto config = portmap::parse_leniently(call);
+    const auto result = call.prev_result_leniently();
+    std::vector<nft::Element> own;
+    const auto keep_own = [&](nft::Element element) {
+        if (element.owner == owner)
+            own.push_back(std::move(element));
+    };
+    if (config && result) {
+        const Targets targets = portmap::container_addresses(*result, call.ifname);
+        for (const nft::Element& key : portmap::possible_keys(config->mappings, targets)) {
+            if (auto element = nft::find(nftables, table, key.set, key.key))
+                keep_own(std::move(*element));
+        }
+        // Most containers have no mappings. Had this one had any, its address would be in the hairpin set.
+        const bool has_address = targets.v4 || targets.v6;
+        if (!config->mappings.empty() || (config->snat && has_address && own.empty()))
+            return own;
+    }
+    own.clear();
+    for (const std::string& set : portmap::owned_sets()) {
+        for (nft::Element& element : nft::list(nftables, table, set))
+            keep_own(std::move(element));
+    }
+    return own;
+}
+
+// A kernel without nf_tables holds nothing of ours.
+template <typename Action> void where_supported(Action&& action) {
+    try {
+        std::forward<Action>(action)();
+    } catch (const nft::Error& error) {
+        if (!nft::is_unsupported(error.err()))
+            throw;
+    }
+}
+
+void withdraw(const cni::Invocation& call) {
+    nft::Socket nftables; // closing it waits for the kernel, so that comes last
+    std::vector<nft::Element> own;
+    where_supported([&] { own = find_own(nftables, call); });
+    if (own.empty())
+        return;
+    nft::remove_owned(nftables, nft::shared_table(), own, call.owner());
+    portmap::forget_flows_to_container(own);
+}
+
+cni::Result add(const cni::Invocation& call, os::Undo& undo) {
+    const Config config = cni::prefixed("failed to parse config: ", [&] { return portmap::parse(call); });
+    if (!config.prev_result)
+        throw cni::Error("must be called as chained plugin");
+    const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
+    if (config.mappings.empty() || (!targets.v4 && !targets.v6))
+        return *config.prev_result;
+
+    const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
+    undo.push("port mappings", [call] { withdraw(call); });
+    publish(call, config, targets, device);
+    if (device)
+        route_loopback(*device);
+    portmap::forget_flows_to_host(config.mappings, targets);
+    return *config.prev_result;
+}
+
+void del(const cni::Invocation& call) {
+    withdraw(call);
+}
+
+/// What is wrong with one element; empty when it is there.
+std::string fault_of(nft::Socket& nftables, const nft::Element& wanted) {
+    const auto found = nft::find(nftables, nft::shared_table(), wanted.set, wanted.key);
+    if (found && found->owner != wanted.owner && container_of(found->owner) == container_of(wanted.owner))
+        return {}; // another network of the same container has the port
+    if (found && found->owner == wanted.owner && found->data == wanted.data && found->jump == wanted.jump)
+        return {};
+    const auto mapped = portmap::read_mapped(wanted);
+    const std::string what = mapped ? os::cat("host port ", mapped->host_side()) : "the container's element";
+    const std::string why = !found                         ? "is missing"
+                            : found->owner == wanted.owner ? "leads elsewhere"
+                                                           : os::cat("belongs to ", found->owner);
+    return os::cat(what, " ", why, " in \"", wanted.set, "\"");
+}
+
+void check(const cni::Invocation& call) {
+    const Config config = portmap::parse(call);
+    if (!config.prev_result)
+        throw cni::Error("Required prevResult missing");
+    if (config.mappings.empty())
+        return;
+    nft::Socket nftables;
+    std::vector<std::string> faults;
+    if (!nft::find(nftables, nft::shared_table(), "schema", portmap::schema_key()))
+        faults.emplace_back("the chains of table inet cnative are missing");
+    const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
+    for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
+        if (std::string fault = fault_of(nftables, element); !fault.empty())
+            faults.push_back(std::move(fault));
+    }
+    if (!faults.empty())
+        throw cni::Error(
+            os::cat("port mappings of container ", call.container_id, " are not in place: ", os::join(faults, "; ")));
+}
+
+void gc(const cni::Invocation& call) {
+    const std::vector<std::string> valid = call.valid_owners();
+    const auto is_stale = [&](const std::string& owner) {
+        return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
+    };
+    cni::Errors errors;
+    nft::Socket nftables;
+    for (const std::string& set : portmap::owned_sets())
+        errors.collect(
+            [&] { where_supported([&] { nft::remove_all_owned(nftables, nft::shared_table(), {set}, is_stale); }); });
+    errors.throw_if_any();
+}
+
+void status(const cni::Invocation& call) {
+    (void)portmap::parse(call);
+    if (const std::string lacking = nft::missing_support(); !lacking.empty())
+        throw cni::Error(cni::Code::not_available, lacking);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return cni::run({.name = "portmap", .add = add, .del = del, .check = check, .gc = gc, .status = status}, argc,
+                    argv);
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Kills a plugin at its 1st, 2nd, … nth system call, until it gets through, and looks at what is left:
+#   ADD killed, then DEL: nothing is left.        ADD killed, then ADD: works without a DEL between.
+#   DEL killed, then DEL: nothing is left.        All the while another container goes on answering.
+# Usage: [CNI_BIN_DIR=bin] tests/fault/kill-sweep.sh [STEP]   STEP: try every STEPth call only (default 1)
+# Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
+set -uo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-$here/../../bin}" && pwd)
+export CNI_BIN_DIR
+step=${1:-1}
+
+if [ "${SWEEP_INSIDE-}" != 1 ]; then
+    SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
+fi
+
+mount -t tmpfs tmpfs /run
+mkdir -p /var/lib/cni /run/netns
+mount -t tmpfs tmpfs /var/lib/cni
+ip link set lo up
+ip netns add c1
+ip netns add other
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+cat >"$work/bridge.json" <<X
+{"cniVersion":"1.0.0","name":"net","type":"bridge","bridge":"br0","isDefaultGateway":true,"ipMasq":true,
+ "macspoofchk":true,"hairpinMode":true,
+ "ipam":{"type":"host-local","ranges":[[{"subnet":"10.9.0.0/24"}],[{"subnet":"fd09::/64"}]]}}
+X
+
+# plugin VERB CONTAINER CONFIG [prefix words…]: one call; stdout in $work/out
+plugin() {
+    local name=$1 verb=$2 id=$3 config=$4
+    shift 4
+    CNI_COMMAND=$verb CNI_CONTAINERID=$id CNI_NETNS=/run/netns/$id CNI_IFNAME=eth0 CNI_PATH=$CNI_BIN_DIR \
+        "$@" "$CNI_BIN_DIR/$name" <"$config" >"$work/out" 2>"$work/err"
+}
+
+# What an operator would look at, without indices and counters.
+state() {
+    ip -o link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/link-netnsid [0-9]+//' | sort
+    ip -n c1 -o addr show | sed -E 's/^[0-9]+: //' | sort
+    ip -o addr show dev br0 scope global | sed -E 's/^[0-9]+: //' | sort
+    find /var/lib/cni -type f -path '*/networks/net/*' ! -name 'last_reserved_ip.*' | sort
+    nft list ruleset
+    cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
+}
+
+report() { # report WHAT N RESULT
+    if [ "$3" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'FAIL %s, killed at system call %s\n' "$1" "$2"
+        sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | head -20
+        [ -s "$work/diff" ] && sed 's/^/    /' "$work/diff" | head -20
+    fi
+}
+
+clean() { # clean: the state is the baseline again, and the other container answers
+    state >"$work/now"
+    diff "$work/baseline" "$work/now" >"$work/diff" && ping -c 1 -W 1 -q 10.9.0.2 >/dev/null
+}
+
+killed_at() { echo strace -qq -o /dev/null -e "inject=all:signal=KILL:when=$1"; }
+
+sweep() { # sweep NAME CONFIG PREPARE CLEANUP: every n of ADD, then of DEL
+    local name=$1 config=$2 prepare=$3 cleanup=$4 n result
+    for ((n = 1; ; n += step)); do
+        $prepare
+        # shellcheck disable=SC2046
+        if plugin "$name" ADD c1 "$config" $(killed_at $n); then
+            plugin "$name" DEL c1 "$config"
+            $cleanup
+            break
+        fi
+        plugin "$name" DEL c1 "$config" && $cleanup && clean
+        report "$name ADD then DEL" $n $?
+        $prepare
+        # shellcheck disable=SC2046
+        plugin "$name" ADD c1 "$config" $(killed_at $n)
+        plugin "$name" ADD c1 "$config"
+        result=$?
+        [ $result = 0 ] && { plugin "$name" DEL c1 "$config" && $cleanup && clean; result=$?; }
+        report "$name ADD then ADD" $n $result
+        [ $result = 0 ] || plugin "$name" DEL c1 "$config"
+    done
+    printf '%s ADD: %d system calls\n' "$name" $((n - 1))
+    for ((n = 1; ; n += step)); do
+        $prepare
+        plugin "$name" ADD c1 "$config"
+        # shellcheck disable=SC2046
+        plugin "$name" DEL c1 "$config" $(killed_at $n) && { $cleanup; break; }
+        plugin "$name" DEL c1 "$config" && $cleanup && clean
+        report "$name DEL then DEL" $n $?
+    done
+    printf '%s DEL: %d system calls\n' "$name" $((n - 1))
+}
+
+nothing() { :; }
+with_bridge() {
+    plugin bridge ADD c1 "$work/bridge.json" || cat "$work/out"
+    jq -c --slurpfile r "$work/out" '.prevResult = $r[0]' "$work/portmap.base" >"$work/portmap.json"
+}
+without_bridge() { plugin bridge DEL c1 "$work/bridge.json"; }
+
+# The first container makes what is shared: bridge, table, forwarding. It stays and must go on answering.
+plugin bridge ADD other "$work/bridge.json" || { cat "$work/out"; exit 1; }
+cat >"$work/portmap.base" <<'X'
+{"cniVersion":"1.0.0","name":"net","type":"portmap","snat":true,"runtimeConfig":{"portMappings":[
+ {"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}
+X
+with_bridge
+plugin portmap ADD c1 "$work/portmap.json" || { cat "$work/out"; exit 1; }
+plugin portmap DEL c1 "$work/portmap.json"
+without_bridge
+ping -c 1 -W 1 -q 10.9.0.2 >/dev/null
+state >"$work/baseline"
+
+cp "$work/bridge.json" "$work/host-local.json"
+sweep host-local "$work/host-local.json" nothing nothing
+sweep bridge "$work/bridge.json" nothing nothing
+sweep portmap "$work/portmap.json" with_bridge without_bridge
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
