@@ -97,7 +97,7 @@ Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::In
 
 std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner) {
     for (unsigned attempt = 0; attempt < attempts; ++attempt) {
-        const auto link = host.find_link(host_veth_name(owner, attempt));
+        auto link = host.find_link(host_veth_name(owner, attempt));
         if (link && is_ours(*link, owner))
             return link;
     }

@@ -233,13 +233,14 @@ void Rtnl::set_master(Index index, Index bridge) {
     request(socket_.get(), message, {"set master of", os::cat("link ", static_cast<int>(index))});
 }
 
-void Rtnl::set_alias(Index index, const std::string& alias, bool up) {
-    ifinfomsg header = header_of(index);
+void Rtnl::set_alias(const std::string& name, const std::string& alias, bool up) {
+    ifinfomsg header{};
     header.ifi_flags = up ? unsigned{IFF_UP} : 0U;
-    header.ifi_change = up ? unsigned{IFF_UP} : 0U;
+    header.ifi_change = header.ifi_flags;
     Message message(RTM_NEWLINK, 0, header);
+    message.put_text(IFLA_IFNAME, name);
     message.put(IFLA_IFALIAS, alias.data(), alias.size());
-    request(socket_.get(), message, {"set alias of", os::cat("link ", static_cast<int>(index))});
+    request(socket_.get(), message, {"set alias of", name});
 }
 
 void Rtnl::set_port(Index index, const PortSettings& settings) {

@@ -107,7 +107,7 @@ class Rtnl {
     void set_mac(Index index, const inet::Mac& mac);
     void set_master(Index index, Index bridge);
     /// Alias and, in the same message, IFF_UP when `up`.
-    void set_alias(Index index, const std::string& alias, bool up = false);
+    void set_alias(const std::string& name, const std::string& alias, bool up = false);
     void set_port(Index index, const PortSettings& settings);
 
     [[nodiscard]] std::vector<inet::Prefix> addresses(Index index, inet::Family family);

@@ -43,6 +43,7 @@ FILE* fopen(const char*, const char*) {
     return nullptr;
 }
 
+// NOLINTBEGIN(bugprone-reserved-identifier): what <cstdio> makes of fscanf and sscanf
 int __isoc99_fscanf(FILE*, const char*, ...) {
     return EOF;
 }
@@ -50,6 +51,7 @@ int __isoc99_fscanf(FILE*, const char*, ...) {
 int __isoc99_sscanf(const char*, const char*, ...) {
     return EOF;
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 } // extern "C"
 #endif

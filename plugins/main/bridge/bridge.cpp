@@ -58,7 +58,7 @@ netlink::Link create_bridge(netlink::Rtnl& host, const Config& config) {
 
 netlink::Link ensure_bridge(netlink::Rtnl& host, const Config& config) {
     const auto existing = host.find_link(config.bridge);
-    const netlink::Link link = existing ? *existing : create_bridge(host, config);
+    netlink::Link link = existing ? *existing : create_bridge(host, config);
     if (link.kind != "bridge")
         throw cni::Error(os::cat("failed to create bridge ", os::quote(config.bridge), ": ", os::quote(config.bridge),
                                  " already exists but is not a bridge"));
@@ -88,13 +88,14 @@ endpoint::Veth join_bridge(netlink::Rtnl& host, const netns::Netns& sandbox, con
 }
 
 void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& config, const std::string& host_veth) {
-    const auto link = host.find_link(host_veth);
-    if (!link)
-        throw cni::Error(os::cat("failed to lookup ", os::quote(host_veth), ": Link not found"));
     os::try_net_sysctl(os::cat("ipv6/conf/", host_veth, "/accept_ra"), "0");
-    if (config.hairpin || config.port_isolation)
+    if (config.hairpin || config.port_isolation) {
+        const auto link = host.find_link(host_veth);
+        if (!link)
+            throw cni::Error(os::cat("failed to lookup ", os::quote(host_veth), ": Link not found"));
         host.set_port(link->index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
-    host.set_alias(link->index, endpoint::pending_alias_of(call.owner()), true);
+    }
+    host.set_alias(host_veth, endpoint::pending_alias_of(call.owner()), true);
 }
 
 // Neighbours learn a re-used address from our announcement, so it must not get lost in a port that does not
@@ -206,15 +207,12 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         if (config.layer3())
             announce(container, end);
     }
-    // Without a MAC of its own a bridge takes its lowest port's: look again what it is now.
-    result.interfaces[0].mac = host.find_link(bridge.index).value_or(bridge).mac.text();
+    if (!config.is_gateway) // a bridge somebody made without a MAC takes its lowest port's: look what it is now
+        result.interfaces[0].mac = host.find_link(bridge.index).value_or(bridge).mac.text();
     if (config.net.dns_set)
         result.dns = config.net.dns;
-    undo.on_commit([owner = call.owner()] {
-        netlink::Rtnl rtnl;
-        if (const auto link = endpoint::find_host_veth(rtnl, owner))
-            rtnl.set_alias(link->index, endpoint::alias_of(owner));
-    });
+    undo.on_commit(
+        [name = veth.host_name, alias = endpoint::alias_of(call.owner())] { netlink::Rtnl().set_alias(name, alias); });
     return result;
 }
 

@@ -33,15 +33,18 @@ bool conflicts(const inet::Prefix& present, const inet::Prefix& wanted) {
     return present.contains(wanted.address) || wanted.contains(present.address);
 }
 
-void make_room(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted, bool force) {
-    for (const inet::Prefix& present : host.addresses(bridge.index, wanted.address.family())) {
-        if (present == wanted || !conflicts(present, wanted))
+// Another IPv4 address of the bridge is in the way of a gateway, and an IPv6 one in the same subnet; the other
+// gateways of this network are not.
+void make_room(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted,
+               std::span<const inet::Prefix> present, std::span<const inet::Prefix> gateways, bool force) {
+    for (const inet::Prefix& other : present) {
+        if (!conflicts(other, wanted) || std::ranges::find(gateways, other) != gateways.end())
             continue;
         if (!force)
             throw cni::Error(os::cat("failed to set bridge addr: ", os::quote(bridge.name),
                                      " already has an IP address different from ", wanted.text()));
         try {
-            host.delete_address(bridge.index, present);
+            host.delete_address(bridge.index, other);
         } catch (const netlink::Error& error) {
             throw cni::Error(os::cat("failed to set bridge addr: could not remove IP address from ",
                                      os::quote(bridge.name), ": ", error.reason()));
@@ -49,11 +52,7 @@ void make_room(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Pre
     }
 }
 
-void ensure_address(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted, bool force) {
-    const auto present = host.addresses(bridge.index, wanted.address.family());
-    if (std::ranges::find(present, wanted) != present.end())
-        return;
-    make_room(host, bridge, wanted, force);
+void add_address(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted) {
     try {
         host.add_address(bridge.index, wanted, true);
     } catch (const netlink::Error& error) {
@@ -92,15 +91,17 @@ std::vector<inet::Prefix> complete_gateways(const Config& config, cni::Result& r
 void add_gateways(netlink::Rtnl& host, const netlink::Link& bridge, const Config& config,
                   std::span<const inet::Prefix> gateways) {
     for (const Family family : {Family::v4, Family::v6}) {
-        bool any = false;
+        const auto of_family = [&](const inet::Prefix& gateway) { return gateway.address.family() == family; };
+        if (std::ranges::none_of(gateways, of_family))
+            continue;
+        const std::vector<inet::Prefix> present = host.addresses(bridge.index, family);
         for (const inet::Prefix& gateway : gateways) {
-            if (gateway.address.family() != family)
+            if (!of_family(gateway) || std::ranges::find(present, gateway) != present.end())
                 continue;
-            ensure_address(host, bridge, gateway, config.force_address);
-            any = true;
+            make_room(host, bridge, gateway, present, gateways, config.force_address);
+            add_address(host, bridge, gateway);
         }
-        if (any)
-            endpoint::enable_forwarding(host, family);
+        endpoint::enable_forwarding(host, family);
     }
 }
 

@@ -203,6 +203,14 @@ void status(const cni::Invocation& call) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return cni::run({.name = "portmap", .add = add, .del = del, .check = check, .gc = gc, .status = status}, argc,
-                    argv);
+    return cni::run(
+        {.name = "portmap",
+         .add = add,
+         .del = del,
+         .check = check,
+         .gc = gc,
+         .status = status,
+         .licences = "Apache-2.0; contains libnftnl (GPL-2.0-or-later), libnl (LGPL-2.1), libmnl (LGPL-2.1-or-later), "
+                     "JSON for Modern C++ (MIT): conveyed under the terms of GPL-3.0"},
+        argc, argv);
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <linux/netfilter.h>
+
+#include "nftables/element.h"
+#include "nftables/ruleset.h"
+#include "nftables/subnets.h"
+#include "nftables/transaction.h"
+#include "os/text.h"
+
+using namespace nft;
+
+TEST_CASE("nft keys: fields lie in network order, each padded to a register") {
+    Bytes key;
+    append_proto(key, 6);
+    append_port(key, 8080);
+    CHECK(os::hex(key) == "060000001f900000");
+    Bytes mapped;
+    append_address(mapped, *inet::Address::parse("10.1.0.2"));
+    append_port(mapped, 80);
+    CHECK(os::hex(mapped) == "0a01000200500000");
+    Bytes frame;
+    append_ifname(frame, "veth12345678");
+    append_mac(frame, *inet::Mac::parse("02:00:00:00:00:01"));
+    CHECK(os::hex(frame) == "76657468313233343536373800000000"
+                            "0200000000010000");
+    CHECK(key_of(*inet::Address::parse("fd00::2")).size() == 16);
+}
+
+TEST_CASE("nft keys: an over-long interface name is cut, never overflows") {
+    Bytes name;
+    append_ifname(name, "a-name-far-longer-than-the-kernel-takes");
+    REQUIRE(name.size() == 16);
+    CHECK(name.back() == 0);
+}
+
+TEST_CASE("nft sets print as nft writes them") {
+    CHECK(Set{.name = "masq4", .key = {Field::ipv4_addr}}.text() == "set masq4 { type ipv4_addr; }");
+    CHECK(Set{.name = "ports",
+              .key = {Field::inet_proto, Field::inet_service},
+              .data = {Field::ipv6_addr, Field::inet_service}}
+              .text() == "map ports { type inet_proto . inet_service : ipv6_addr . inet_service; }");
+    CHECK(Set{.name = "v", .key = {Field::ipv4_addr}, .verdicts = true}.text() ==
+          "map v { type ipv4_addr : verdict; }");
+}
+
+TEST_CASE("nft rules print as nft writes them") {
+    Rule rule("c");
+    rule.prefix(Selector::ip_saddr, *inet::Prefix::parse("10.1.2.3/24"))
+        .interface(Selector::iifname, "eth", true, true)
+        .in_set({Selector::iifname, Selector::ether_saddr}, "allowed", true)
+        .drop();
+    CHECK(rule.text() == R"(ip saddr 10.1.2.0/24 iifname != "eth*" iifname . ether saddr != @allowed drop)");
+    CHECK(Rule("c").was_dnatted().jump("x").text() == "ct status dnat jump x");
+    CHECK(Rule("c").dnat(inet::Family::v4, {Selector::l4proto, Selector::th_dport}, "m").text() ==
+          "dnat ip to meta l4proto . th dport map @m");
+}
+
+TEST_CASE("nft fragments: another text is another hash") {
+    Fragment fragment{.name = "f", .table = {NFPROTO_INET, "t"}, .sets = {{.name = "a", .key = {Field::mark}}}};
+    const std::uint32_t before = fragment.hash();
+    CHECK(before == fragment.hash());
+    fragment.sets.push_back({.name = "b", .key = {Field::mark}});
+    CHECK(before != fragment.hash());
+}
+
+TEST_CASE("nft transactions print one operation a line") {
+    Socket socket; // opens nothing until it is used
+    Transaction batch(socket, {NFPROTO_INET, "cnative"});
+    batch.add_table().add(Chain{.name = "c", .rules = {Rule("c").accept()}});
+    batch.create({.set = "masq4", .key = key_of(*inet::Address::parse("10.1.0.2")), .owner = "net/c1/eth0"});
+    CHECK(batch.text() == "add table inet cnative\n"
+                          "add chain inet cnative c\n"
+                          "flush chain inet cnative c\n"
+                          "add rule inet cnative c accept\n"
+                          "create element inet cnative masq4 { 0a010002 comment \"net/c1/eth0\" }\n");
+}
+
+TEST_CASE("nft subnet ledgers are named after their chain") {
+    CHECK(subnet_ledger("masq_within4", inet::Family::v4).text() ==
+          "set masq_within4_subnets { type ipv4_addr . mark; }");
+}
