@@ -26,7 +26,7 @@ test: configure ## unit and system tests of bin/
 test-go: configure ## the system tests against Debian's Go plugins, and the list of known differences
 	.ci/packages.sh test
 	cmake --build $(BUILD)
-	tests/run-go.sh $(BUILD)
+	tests/system/run-against-go.sh $(BUILD)
 
 lint: configure ## clang-format, clang-tidy, and the rules of CONTRIBUTING.md
 	.ci/packages.sh lint

@@ -27,6 +27,11 @@ using inet::Family;
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
 constexpr time_t patience_seconds = 10;
 constexpr int most_tries = 5;
+constexpr std::size_t largest_tuple = 512; // the kernel's are about 60 bytes
+
+// What CTA_FILTER is to compare, bits of CTA_FILTER_ORIG_FLAGS; the kernel keeps them out of its public headers.
+constexpr std::uint32_t compare_proto_num = 1U << 3;
+constexpr std::uint32_t compare_proto_dst_port = 1U << 5;
 
 struct Closer {
     void operator()(mnl_socket* socket) const noexcept { (void)mnl_socket_close(socket); }
@@ -131,7 +136,7 @@ std::optional<Flow> read_flow(const nlmsghdr* message) {
                      break;
                  }
              });
-    if (!flow.original.src || !flow.original.dst)
+    if (!flow.original.src || !flow.original.dst || flow.original_bytes.size() > largest_tuple)
         return std::nullopt;
     return flow;
 }
@@ -141,6 +146,45 @@ bool matches(const Flow& flow, const FlowFilter& filter) {
            flow.original.dport >= filter.dport && flow.original.dport <= filter.dport_end &&
            (!filter.dst || flow.original.dst == filter.dst) &&
            (!filter.reply_src || flow.reply.src == filter.reply_src);
+}
+
+// What all filters of one family share, for the kernel to leave out the rest: copying out a flow costs 1.3 us.
+// Addresses are not asked for: kernels up to 6.18 at least compare IPv6 ones the wrong way round.
+struct Shared {
+    std::optional<std::uint8_t> protocol;
+    std::optional<std::uint16_t> dport; ///< only with a protocol
+};
+
+Shared shared_by(Family family, std::span<const FlowFilter> filters) {
+    std::optional<Shared> shared;
+    for (const FlowFilter& filter : filters) {
+        if (filter.family != family)
+            continue;
+        const auto dport = filter.dport == filter.dport_end ? std::optional(filter.dport) : std::nullopt;
+        if (!shared)
+            shared = Shared{.protocol = filter.protocol, .dport = dport};
+        if (shared->protocol != filter.protocol)
+            return {};
+        if (shared->dport != dport)
+            shared->dport.reset();
+    }
+    return shared.value_or(Shared{});
+}
+
+// A kernel before 5.8 ignores this and sends every flow.
+void put_filter(nlmsghdr* request, const Shared& shared) {
+    if (!shared.protocol)
+        return;
+    nlattr* tuple = mnl_attr_nest_start(request, CTA_TUPLE_ORIG);
+    nlattr* protocol = mnl_attr_nest_start(request, CTA_TUPLE_PROTO);
+    mnl_attr_put_u8(request, CTA_PROTO_NUM, *shared.protocol);
+    if (shared.dport)
+        mnl_attr_put_u16(request, CTA_PROTO_DST_PORT, htons(*shared.dport));
+    mnl_attr_nest_end(request, protocol);
+    mnl_attr_nest_end(request, tuple);
+    nlattr* filter = mnl_attr_nest_start(request, CTA_FILTER);
+    mnl_attr_put_u32(request, CTA_FILTER_ORIG_FLAGS, compare_proto_num | (shared.dport ? compare_proto_dst_port : 0U));
+    mnl_attr_nest_end(request, filter);
 }
 
 class Table {
@@ -153,18 +197,19 @@ class Table {
     }
 
     /// false: the table changed under the listing.
-    template <typename Visit> bool list(Family family, Visit&& visit) {
+    template <typename Visit> bool list(Family family, const Shared& shared, Visit&& visit) {
         alignas(8) std::array<char, 256> room{};
         nlmsghdr* request = header(room.data(), IPCTNL_MSG_CT_GET, family, NLM_F_DUMP);
+        put_filter(request, shared);
         bool interrupted = false;
         const int err = exchange(request, [&](const nlmsghdr* message) {
             interrupted = interrupted || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
             if (const auto flow = read_flow(message))
                 visit(*flow);
         });
-        if (err != 0 && err != EINTR)
+        if (err != 0)
             throw os::Error(err, "list", "tracked flows");
-        return !interrupted && err == 0;
+        return !interrupted;
     }
 
     /// false: already gone.
@@ -209,9 +254,7 @@ class Table {
                  message = mnl_nlmsg_next(message, &left)) {
                 if (message->nlmsg_seq != request->nlmsg_seq)
                     continue;
-                if (message->nlmsg_type == NLMSG_DONE)
-                    return 0;
-                if (message->nlmsg_type == NLMSG_ERROR)
+                if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
                     return mnl_nlmsg_get_payload_len(message) < sizeof(int)
                                ? EBADMSG
                                : -*static_cast<const int*>(mnl_nlmsg_get_payload(message));
@@ -226,9 +269,10 @@ class Table {
 };
 
 std::vector<Flow> find(Table& table, Family family, std::span<const FlowFilter> filters) {
+    const Shared shared = shared_by(family, filters);
     for (int tries = 1;; ++tries) {
         std::vector<Flow> found;
-        const bool whole = table.list(family, [&](const Flow& flow) {
+        const bool whole = table.list(family, shared, [&](const Flow& flow) {
             if (std::ranges::any_of(filters, [&](const FlowFilter& filter) { return matches(flow, filter); }))
                 found.push_back(flow);
         });

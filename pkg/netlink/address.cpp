@@ -52,7 +52,7 @@ std::vector<Found> list(nl_sock* socket, Index index, inet::Family family) {
             address = get_address(attributes[IFA_ADDRESS]);
         const std::uint32_t flags =
             attributes[IFA_FLAGS] != nullptr ? get_u32(attributes[IFA_FLAGS]) : answer->ifa_flags;
-        if (address)
+        if (address && address->family() == family) // a v4-mapped one reads as IPv4 and is nothing we ever set
             found.push_back({{*address, answer->ifa_prefixlen}, flags});
     };
     query(socket, message, {"list addresses of", os::cat("link ", static_cast<int>(index))}, read,

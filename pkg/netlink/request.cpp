@@ -32,13 +32,19 @@ void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
     }
 }
 
+// Only what the kernel itself sent (port 0): in a container's namespace the container's root may write to us as well.
 std::size_t receive(nl_sock* socket, std::vector<char>& buffer, const Subject& subject) {
     for (;;) {
-        const ssize_t size = recv(nl_socket_get_fd(socket), buffer.data(), buffer.size(), MSG_TRUNC);
+        sockaddr_nl sender{};
+        socklen_t sender_size = sizeof sender;
+        const ssize_t size = recvfrom(nl_socket_get_fd(socket), buffer.data(), buffer.size(), MSG_TRUNC,
+                                      reinterpret_cast<sockaddr*>(&sender), &sender_size);
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0)
             throw Error(errno == EAGAIN ? ETIMEDOUT : errno, subject.operation, subject.object);
+        if (sender_size != sizeof sender || sender.nl_pid != 0)
+            continue;
         if (static_cast<std::size_t>(size) > buffer.size())
             throw Error(EMSGSIZE, subject.operation, subject.object);
         return static_cast<std::size_t>(size);
@@ -49,12 +55,12 @@ std::string extended_ack(nlmsghdr* header, const nlmsgerr* error) {
     if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0)
         return {};
     std::size_t skip = sizeof *error;
-    if ((header->nlmsg_flags & NLM_F_CAPPED) == 0)
-        skip += error->msg.nlmsg_len - sizeof error->msg;
+    if ((header->nlmsg_flags & NLM_F_CAPPED) == 0 && error->msg.nlmsg_len > sizeof error->msg)
+        skip += NLMSG_ALIGN(error->msg.nlmsg_len - sizeof error->msg);
     const std::size_t payload = header->nlmsg_len - NLMSG_HDRLEN;
     if (skip >= payload)
         return {};
-    auto* first = reinterpret_cast<nlattr*>(static_cast<char*>(nlmsg_data(header)) + NLMSG_ALIGN(skip));
+    auto* first = reinterpret_cast<nlattr*>(static_cast<char*>(nlmsg_data(header)) + skip);
     const nlattr* text = nla_find(first, static_cast<int>(payload - skip), NLMSGERR_ATTR_MSG);
     return get_text(text);
 }
@@ -71,8 +77,10 @@ void take(nlmsghdr* header, bool dump, const OnReply& on_reply, Answer& answer) 
     answer.interrupted = answer.interrupted || (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (header->nlmsg_type == NLMSG_ERROR) {
         answer.done = true;
-        if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr)))
+        if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) {
+            answer.err = EBADMSG;
             return;
+        }
         const auto* error = static_cast<const nlmsgerr*>(nlmsg_data(header));
         answer.err = -error->error;
         if (answer.err != 0)

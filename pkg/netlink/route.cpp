@@ -33,6 +33,8 @@ std::optional<Route> read_route(nlmsghdr* reply) {
     const inet::Family family = header->rtm_family == AF_INET ? inet::Family::v4 : inet::Family::v6;
     Route route;
     route.dst = {get_address(attributes[RTA_DST]).value_or(inet::Address::any(family)), header->rtm_dst_len};
+    if (route.dst.address.family() != family || route.dst.length > inet::bits(family))
+        return std::nullopt; // "unreachable ::ffff:0:0/96" reads as IPv4: no route of ours
     route.via = get_address(attributes[RTA_GATEWAY]);
     route.device = static_cast<int>(get_u32(attributes[RTA_OIF]));
     route.table = attributes[RTA_TABLE] != nullptr ? get_u32(attributes[RTA_TABLE]) : header->rtm_table;

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Kills a plugin at its 1st, 2nd, … nth system call, until it gets through, and looks at what is left:
+# Kills a plugin as it enters its 1st, 2nd, … nth system call, until it gets through, and looks at what is left:
 #   ADD killed, then DEL: nothing is left.        ADD killed, then ADD: works without a DEL between.
 #   DEL killed, then DEL: nothing is left.        All the while another container goes on answering.
-# Usage: [CNI_BIN_DIR=bin] tests/fault/kill-sweep.sh [STEP]   STEP: try every STEPth call only (default 1)
+# Usage: [CNI_BIN_DIR=bin] [KILLAT=program] tests/fault/kill-sweep.sh [STEP]
+#   STEP: try every STEPth call only (default 1). KILLAT: killat.cpp, built; otherwise it is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
@@ -16,6 +17,12 @@ if [ "${SWEEP_INSIDE-}" != 1 ]; then
     SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
 fi
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ -z "${KILLAT-}" ]; then
+    KILLAT=$work/killat
+    g++ -std=c++20 -O1 -o "$KILLAT" "$here/killat.cpp" || exit 1
+fi
 mount -t tmpfs tmpfs /run
 mkdir -p /var/lib/cni /run/netns
 mount -t tmpfs tmpfs /var/lib/cni
@@ -23,8 +30,6 @@ ip link set lo up
 ip netns add c1
 ip netns add other
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
 
@@ -68,39 +73,53 @@ clean() { # clean: the state is the baseline again, and the other container answ
     diff "$work/baseline" "$work/now" >"$work/diff" && ping -c 1 -W 1 -q 10.9.0.2 >/dev/null
 }
 
-killed_at() { echo strace -qq -o /dev/null -e "inject=all:signal=KILL:when=$1"; }
+add_then_del() { # add_then_del NAME CONFIG PREPARE CLEANUP N: false when the ADD got through
+    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 through=0 result
+    $prepare
+    plugin "$name" ADD c1 "$config" "$KILLAT" "$n" && through=1
+    plugin "$name" DEL c1 "$config" && $cleanup && clean
+    result=$?
+    report "$name ADD then DEL" "$n" $result
+    [ $through = 0 ]
+}
 
-sweep() { # sweep NAME CONFIG PREPARE CLEANUP: every n of ADD, then of DEL
-    local name=$1 config=$2 prepare=$3 cleanup=$4 n result
-    for ((n = 1; ; n += step)); do
-        $prepare
-        # shellcheck disable=SC2046
-        if plugin "$name" ADD c1 "$config" $(killed_at $n); then
-            plugin "$name" DEL c1 "$config"
-            $cleanup
-            break
-        fi
-        plugin "$name" DEL c1 "$config" && $cleanup && clean
-        report "$name ADD then DEL" $n $?
-        $prepare
-        # shellcheck disable=SC2046
-        plugin "$name" ADD c1 "$config" $(killed_at $n)
-        plugin "$name" ADD c1 "$config"
+add_then_add() { # the same; nothing to ask once the runtime has its result
+    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 result
+    $prepare
+    plugin "$name" ADD c1 "$config" "$KILLAT" "$n"
+    if [ ! -s "$work/out" ]; then
+        plugin "$name" ADD c1 "$config" && plugin "$name" DEL c1 "$config" && $cleanup && clean
         result=$?
-        [ $result = 0 ] && { plugin "$name" DEL c1 "$config" && $cleanup && clean; result=$?; }
-        report "$name ADD then ADD" $n $result
-        [ $result = 0 ] || plugin "$name" DEL c1 "$config"
-    done
-    printf '%s ADD: %d system calls\n' "$name" $((n - 1))
+        report "$name ADD then ADD" "$n" $result
+        [ $result = 0 ] && return
+    fi
+    plugin "$name" DEL c1 "$config"
+    $cleanup
+}
+
+del_then_del() { # false when the DEL got through
+    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 through=0 result
+    $prepare
+    plugin "$name" ADD c1 "$config"
+    plugin "$name" DEL c1 "$config" "$KILLAT" "$n" && through=1
+    plugin "$name" DEL c1 "$config" && $cleanup && clean
+    result=$?
+    report "$name DEL then DEL" "$n" $result
+    [ $through = 0 ]
+}
+
+sweep() { # sweep NAME CONFIG PREPARE CLEANUP: every STEPth call of ADD, then of DEL
+    local n
     for ((n = 1; ; n += step)); do
-        $prepare
-        plugin "$name" ADD c1 "$config"
-        # shellcheck disable=SC2046
-        plugin "$name" DEL c1 "$config" $(killed_at $n) && { $cleanup; break; }
-        plugin "$name" DEL c1 "$config" && $cleanup && clean
-        report "$name DEL then DEL" $n $?
+        add_then_del "$@" $n || break
+        # host-local alone cannot know that the second ADD is no duplicate; bridge, which can, asks it again.
+        [ "$1" = host-local ] || add_then_add "$@" $n
     done
-    printf '%s DEL: %d system calls\n' "$name" $((n - 1))
+    printf '%s ADD: %d system calls\n' "$1" $((n - 1))
+    for ((n = 1; ; n += step)); do
+        del_then_del "$@" $n || break
+    done
+    printf '%s DEL: %d system calls\n' "$1" $((n - 1))
 }
 
 nothing() { :; }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "contestant.h"
+
+namespace bench {
+
+enum class Kind { plugins, floor };
+
+/// Everything a contestant can be asked to do. `ours` is the folder of our plugins: they make what the floor program
+/// expects to be there.
+std::map<std::string, Step> steps(Kind kind, const std::string& ours);
+
+inline constexpr int parallel_calls = 100;
+
+} // namespace bench

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// bridge CHECK.
+#include <doctest/doctest.h>
+
+#include "bridge_call.h"
+
+using namespace test;
+
+namespace {
+
+const json checked_config =
+    bridge_config({{"isDefaultGateway", true}, {"ipMasq", true}, {"ipam", ipam({"10.9.0.0/24", "fd09::/64"})}});
+
+void check_says(const json& config, const json& prev, const std::string& text) {
+    const Answer answer = bridge("CHECK", config, "c1", prev);
+    CHECK(answer.status == 1);
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == text);
+}
+
+} // namespace
+
+TEST_CASE("bridge: CHECK of what ADD made is silent, in each version that has it") {
+    for (const std::string version : {"0.4.0", "1.0.0"}) {
+        World world;
+        world.netns("c1");
+        json config = checked_config;
+        config["cniVersion"] = version;
+        const Answer answer = bridge("CHECK", config, "c1", added(config));
+        CHECK_MESSAGE(answer.ok(), answer.out);
+        CHECK(answer.out.empty());
+    }
+}
+
+TEST_CASE("bridge: CHECK on layer 2") {
+    World world;
+    world.netns("c1");
+    const Answer answer = bridge("CHECK", layer2_config(), "c1", added(layer2_config()));
+    CHECK_MESSAGE(answer.ok(), answer.out);
+}
+
+TEST_CASE("bridge: CHECK without prevResult") {
+    World world;
+    world.netns("c1");
+    added(checked_config);
+    check_says(checked_config, nullptr, "Required prevResult missing");
+}
+
+TEST_CASE("bridge: CHECK finds a deleted address") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip addr del 10.9.0.2/24 dev eth0; ip addr add 10.9.0.3/24 dev eth0; ip route add default via 10.9.0.1", c1);
+    check_says(checked_config, result, "Failed to match addr 10.9.0.2/24 on interface eth0");
+}
+
+TEST_CASE("bridge: CHECK finds a deleted subnet route") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip route del 10.9.0.0/24", c1);
+    check_says(checked_config, result, "Failed to find Gateway 10.9.0.1 for interface eth0");
+}
+
+TEST_CASE("bridge: CHECK finds a deleted route") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    json config = checked_config;
+    config["isDefaultGateway"] = false;
+    config["ipam"] = ipam({"10.9.0.0/24"}, {{"routes", {{{"dst", "10.50.0.0/16"}}}}});
+    const json result = added(config);
+    sh("ip route del 10.50.0.0/16", c1);
+    check_says(config, result,
+               "Expected Route {Dst:{IP:10.50.0.0 Mask:ffff0000} GW:<nil> MTU:0 AdvMSS:0 Priority:0 Table:<nil> "
+               "Scope:<nil>} not found in routing table");
+}
+
+TEST_CASE("bridge: CHECK finds a changed container MAC") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip link set eth0 address 02:00:00:00:00:99", c1);
+    check_says(checked_config, result,
+               "Interface eth0 Mac " + result["interfaces"][2]["mac"].get<std::string>() +
+                   " doesn't match container Mac: 02:00:00:00:00:99");
+}
+
+TEST_CASE("bridge: CHECK finds a changed host MAC") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip link set " + host_veth(result) + " address 02:00:00:00:00:99");
+    check_says(checked_config, result,
+               "Interface " + host_veth(result) +
+                   " Mac doesn't match: " + result["interfaces"][1]["mac"].get<std::string>() + " not found");
+}
+
+TEST_CASE("bridge: CHECK finds a prevResult of another namespace") {
+    World world;
+    world.netns("c1");
+    json result = added(checked_config);
+    result["interfaces"][2]["sandbox"] = "/run/netns/other";
+    check_says(checked_config, result, "Sandbox in prevResult  doesn't match configured netns: /run/netns/c1");
+}
+
+TEST_CASE("bridge: CHECK finds a container interface that has gone") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip link del eth0", c1);
+    check_says(checked_config, result, "Interface name eth0 not found");
+}
+
+TEST_CASE("bridge: CHECK finds a bridge that has gone") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip link del br0");
+    check_says(checked_config, result, "Interface name br0 not found");
+}
+
+TEST_CASE("bridge: CHECK finds a host end that left the bridge") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("ip link set " + host_veth(result) + " nomaster");
+    check_says(checked_config, result, "CNI veth created for bridge br0 was not found");
+}
+
+TEST_CASE("bridge: CHECK finds a prevResult without the bridge") {
+    World world;
+    world.netns("c1");
+    json result = added(checked_config);
+    result["interfaces"].erase(0);
+    check_says(checked_config, result, "Interface name missing ");
+}
+
+TEST_CASE("bridge: CHECK finds a bridge that is no longer promiscuous") {
+    World world;
+    world.netns("c1");
+    json config = checked_config;
+    config["promiscMode"] = true;
+    const json result = added(config);
+    sh("ip link set br0 promisc off");
+    check_says(config, result, "Bridge interface br0 configured Promisc Mode true doesn't match current state: false ");
+}
+
+TEST_CASE("bridge: CHECK finds a deleted lease") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("rm /var/lib/cni/networks/net/*09* /var/lib/cni/networks/net/10.9.0.2");
+    check_says(checked_config, result, "host-local: Failed to find address added by container c1");
+}
+
+TEST_CASE("bridge: CHECK finds a flushed masquerade") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("nft flush ruleset");
+    check_says(
+        checked_config, result,
+        "masquerading for 10.9.0.2 is missing: set masq4 of table inet cnative has no element of this container");
+}
+
+TEST_CASE("bridge: CHECK finds one deleted masquerade element") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    sh("nft delete element inet cnative masq6 '{ fd09::2 }'");
+    check_says(checked_config, result,
+               "masquerading for fd09::2 is missing: set masq6 of table inet cnative has no element of this container");
+}
