@@ -5,7 +5,7 @@ PREFIX      ?= /opt/cni
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
-.PHONY: all configure demo test test-go lint format install clean help
+.PHONY: all configure demo test test-go bench bench-quick test-instructions test-fault lint format install clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -26,7 +26,25 @@ test: configure ## unit and system tests of bin/
 test-go: configure ## the system tests against Debian's Go plugins, and the list of known differences
 	.ci/packages.sh test
 	cmake --build $(BUILD)
-	tests/system/run-against-go.sh $(BUILD)
+	tests/run-go.sh $(BUILD)
+
+bench: configure ## measure against Debian's Go plugins and the floor program, into docs/performance.md
+	.ci/packages.sh test bench
+	cmake --build $(BUILD)
+	$(BUILD)/tests/bench/cnative_bench $(BENCH) $(CNI_BIN_DIR) /usr/lib/cni $(BUILD)/tests/bench/plugins docs/performance.md docs/performance
+
+bench-quick: ## the same in a minute, printed only
+	$(MAKE) bench BENCH=--quick
+
+test-instructions: configure ## user-space instructions of the calls that matter, against the figures on record
+	.ci/packages.sh test bench
+	cmake --build $(BUILD) --target plugins
+	tests/bench/instructions.sh
+
+test-fault: configure ## kill the plugins at every system call and look at what is left
+	.ci/packages.sh test
+	cmake --build $(BUILD)
+	tests/fault/kill-sweep.sh
 
 lint: configure ## clang-format, clang-tidy, and the rules of CONTRIBUTING.md
 	.ci/packages.sh lint

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|demo|test|lint …: installs the Debian packages that a stage needs and this machine lacks.
+# packages.sh build|demo|test|bench|lint …: installs the Debian packages that a stage needs and this machine lacks.
 set -eu
 
 packages() {
@@ -9,8 +9,9 @@ packages() {
         doctest-dev ;;
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
     test) echo conntrack containernetworking-plugins iptables netcat-openbsd strace binutils && packages demo ;;
+    bench) echo valgrind ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|demo|test|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|demo|test|bench|lint …" >&2 && exit 2 ;;
     esac
 }
 

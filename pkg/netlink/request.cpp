@@ -3,8 +3,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <new>
-#include <vector>
+#include <span>
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -33,7 +34,7 @@ void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
 }
 
 // Only what the kernel itself sent (port 0): in a container's namespace the container's root may write to us as well.
-std::size_t receive(nl_sock* socket, std::vector<char>& buffer, const Subject& subject) {
+std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subject) {
     for (;;) {
         sockaddr_nl sender{};
         socklen_t sender_size = sizeof sender;
@@ -100,7 +101,8 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
     send_message(socket, message.get(), subject);
     const std::uint32_t sequence = nlmsg_hdr(message.get())->nlmsg_seq;
     const bool dump = (nlmsg_hdr(message.get())->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    std::vector<char> buffer(receive_buffer);
+    const auto room = std::make_unique_for_overwrite<char[]>(receive_buffer);
+    const std::span<char> buffer(room.get(), receive_buffer);
     Answer answer;
     while (!answer.done) {
         int left = static_cast<int>(receive(socket, buffer, subject));

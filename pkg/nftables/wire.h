@@ -20,9 +20,9 @@ template <auto Function> struct Closer {
 };
 using SetPtr = std::unique_ptr<nftnl_set, Closer<nftnl_set_free>>;
 
-/// Room for one message; ours are far below 4 KiB.
+/// Room for one message; ours are far below 4 KiB. Not zeroed: libmnl fills in what it leaves open.
 struct Buffer {
-    alignas(8) std::array<char, std::size_t(16) * 1024> bytes{};
+    alignas(8) std::array<char, std::size_t(16) * 1024> bytes;
 };
 
 /// The header of an nf_tables message at the start of the buffer.

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <unistd.h>
 
 #include "report.h"
@@ -62,6 +61,7 @@ class Bench {
             }
         }
         chain_ = {add, del, parts[0], parts[1], parts[2], parts[3]};
+        equivalence_ = equivalence();
     }
 
     void leases() {
@@ -133,7 +133,7 @@ class Bench {
         }
         if (states[0].size() < 100)
             return "could not be compared";
-        return strip(states[0]) == strip(states[1]) ? "equal" : "DIFFERENT\n" + strip(states[0]) + "\n" + strip(states[1]);
+        return states[0] == states[1] ? "equal" : "DIFFERENT\n" + states[0] + "\n" + states[1];
     }
 
     std::string trace(const std::string& name) {
@@ -146,24 +146,9 @@ class Bench {
     void write();
 
   private:
-    // The pools and crowds of the other cases leave their own marks in our world: compare what is the container's.
-    static std::string strip(const std::string& state) {
-        std::string kept;
-        std::istringstream lines(state);
-        for (std::string line; std::getline(lines, line);) {
-            const auto start = line.find_first_not_of(" \t");
-            for (const std::string mine : {"10.9.0.2", "fd09::2", "eth0", "8080", "c1"}) {
-                if (line.find(mine) == std::string::npos)
-                    continue;
-                kept += line.substr(start) + "\n";
-                break;
-            }
-        }
-        return kept;
-    }
-
     void add(const std::string& name, const std::string& folder, Kind kind) {
-        contestants_.emplace(name, std::make_unique<Contestant>(name, folder, steps(kind, options_.ours)));
+        contestants_.emplace(name,
+                             std::make_unique<Contestant>(name, folder, steps(kind, options_.ours, options_.floor)));
     }
 
     [[nodiscard]] std::vector<std::string> names(const std::vector<std::string>& wanted) const {
@@ -199,11 +184,23 @@ class Bench {
         mappings_.push_back(del);
     }
 
+    std::string memory() {
+        std::string out = "| call | ours KiB | Go KiB | floor KiB |\n|---|---|---|---|\n";
+        for (const std::string call :
+             {"bridge ADD", "portmap ADD", "portmap DEL", "bridge DEL", "host-local ADD", "host-local DEL"}) {
+            out += "| " + call + (call.starts_with("host") ? ", 60000 leases" : "") + " |";
+            for (const std::string name : {"ours", "Go", "floor"})
+                out += " " + std::to_string(run(name, "rss " + call).peak_kib) + " |";
+            out += "\n";
+        }
+        return out;
+    }
     [[nodiscard]] std::string sizes() const;
     void plots() const;
 
     Options options_;
     std::map<std::string, std::unique_ptr<Contestant>> contestants_;
+    std::string equivalence_;
     std::vector<Case> startup_, chain_, leases_, mappings_, parallel_;
 };
 
@@ -259,12 +256,13 @@ void Bench::plots() const {
 
 void Bench::write() {
     const auto all = names({"ours", "Go", "peer", "floor"});
-    std::string figures = "Measured on " + sh("date +%F | tr -d '\\n'") + ": " + sh("nproc | tr -d '\\n'") + " cores, Linux " + sh("uname -r | cut -d. -f1-2 | tr -d '\\n'") +
+    std::string figures = "Measured on " + sh("date +%F | tr -d '\\n'") + ": " + sh("nproc | tr -d '\\n'") +
+                          " cores, Linux " + sh("uname -r | cut -d. -f1-2 | tr -d '\\n'") +
                           (options_.quick ? ", short form.\n" : ".\n");
     figures += "\n### Start-up\n\n" + table(startup_, all);
     figures +=
         "\n### The chain: bridge, host-local, masquerade, portmap with one port, dual stack\n\n" + table(chain_, all);
-    figures += "\nWhat the floor program makes, compared with what ours makes: " + equivalence() + ".\n";
+    figures += "\nWhat the floor program makes, compared with what ours makes: " + equivalence_ + ".\n";
     figures += "\n### Leases\n\n" + table(leases_, names({"ours", "Go", "peer"}));
     figures += "\n### Port mappings\n\n" + table(mappings_, names({"ours", "Go", "peer"}));
     figures += "\n### Many at once\n\n" + table(parallel_, names({"ours", "Go", "peer"}));
@@ -272,14 +270,16 @@ void Bench::write() {
         "\n### One bridge ADD under strace\n\n| | programs | system calls | netlink requests |\n|---|---|---|---|\n";
     for (const std::string& name : all)
         figures += "| " + name + " | " + trace(name) + " |\n";
+    figures += "\n### Peak resident memory\n\n" + memory();
     figures += "\n### Size\n\n" + sizes();
-    plots();
+    if (!options_.quick)
+        plots();
 
     const std::string begin = "<!-- figures -->\n", end = "<!-- end of figures -->";
     std::ifstream in(options_.report);
     std::string report((std::istreambuf_iterator<char>(in)), {});
     const auto from = report.find(begin), to = report.find(end);
-    if (from == std::string::npos || to == std::string::npos) {
+    if (options_.quick || from == std::string::npos || to == std::string::npos) {
         std::fputs(figures.c_str(), stdout);
         return;
     }

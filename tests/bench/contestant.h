@@ -13,7 +13,7 @@ namespace bench {
 /// What one measured plugin call, or group of calls, took.
 struct Sample {
     double microseconds = 0;
-    long peak_kib = 0; ///< largest resident set of the processes waited for
+    long peak_kib = 0; ///< peak resident memory, of steps that measure it
     int failures = 0;  ///< calls that did not exit 0
     Sample& operator+=(const Sample& other);
 };

@@ -49,15 +49,6 @@ double Case::at(const std::string& contestant, double percentile) const {
     return times[static_cast<std::size_t>(percentile * static_cast<double>(times.size() - 1) + 0.5)];
 }
 
-long Case::peak_kib(const std::string& contestant) const {
-    long peak = 0;
-    if (const auto found = samples_.find(contestant); found != samples_.end()) {
-        for (const Sample& sample : found->second)
-            peak = std::max(peak, sample.peak_kib);
-    }
-    return peak;
-}
-
 int Case::failures(const std::string& contestant) const {
     int failures = 0;
     if (const auto found = samples_.find(contestant); found != samples_.end()) {
@@ -88,10 +79,10 @@ std::string table(const std::vector<Case>& cases, const std::vector<std::string>
             rule += "---|";
         }
     }
-    out += " peak RSS KiB | failed |\n" + rule + "---|---|\n";
+    out += " failed |\n" + rule + "---|\n";
     for (const Case& one : cases) {
         out += "| " + one.name() + " | " + std::to_string(one.count(contestants.front())) + " |";
-        std::string ratios, peaks, failures;
+        std::string ratios, failures;
         for (const std::string& contestant : contestants) {
             if (!one.has(contestant)) {
                 out += " – |";
@@ -102,10 +93,9 @@ std::string table(const std::vector<Case>& cases, const std::vector<std::string>
                    milliseconds(one.at(contestant, 0.99)) + " / " + milliseconds(one.at(contestant, 1)) + " |";
             if (contestant != contestants.front())
                 ratios += " " + number(one.median(contestants.front()) / one.median(contestant), 3) + " |";
-            peaks += (peaks.empty() ? "" : " / ") + std::to_string(one.peak_kib(contestant));
             failures += (failures.empty() ? "" : " / ") + std::to_string(one.failures(contestant));
         }
-        out += ratios + " " + peaks + " | " + failures + " |\n";
+        out += ratios + " " + failures + " |\n";
     }
     return out;
 }

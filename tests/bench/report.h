@@ -19,7 +19,6 @@ class Case {
     /// Percentile of the wall time, in microseconds; 0.5 is the median, 1 the maximum.
     [[nodiscard]] double at(const std::string& contestant, double percentile) const;
     [[nodiscard]] double median(const std::string& contestant) const { return at(contestant, 0.5); }
-    [[nodiscard]] long peak_kib(const std::string& contestant) const;
     [[nodiscard]] int failures(const std::string& contestant) const;
     [[nodiscard]] std::size_t count(const std::string& contestant) const;
 

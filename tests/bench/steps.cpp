@@ -111,6 +111,21 @@ Step map_ports(int mappings, const std::string& verb) {
     };
 }
 
+// --- memory ---
+
+Sample peak(World& world, const std::string& floor, const std::string& plugin, const std::string& verb,
+            const std::string& config) {
+    std::ofstream("/run/config") << config;
+    std::string more;
+    for (const auto& [key, value] : world.environment)
+        more += key + "=" + value.substr(0, value.find('\n')) + " ";
+    const std::string kib =
+        sh(more + "CNI_COMMAND=" + verb +
+           " CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=" + world.bin_dir() + " " + floor +
+           "/rss " + world.bin_dir() + "/" + plugin + " 3>/run/kib < /run/config > /dev/null 2>&1; cat /run/kib");
+    return {.peak_kib = std::atol(kib.c_str())};
+}
+
 // --- many at once ---
 
 std::vector<Call> crowd(const std::string& verb, bool own_bridges) {
@@ -154,7 +169,7 @@ Sample foreign_ruleset(World&, int rules, int elements) {
 
 } // namespace
 
-std::map<std::string, Step> steps(Kind kind, const std::string& ours) {
+std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std::string& floor) {
     std::map<std::string, Step> all;
     all["prepare"] = [=](World& world) { return prepare(world, kind, ours); };
     for (const std::string plugin : {"bridge", "host-local", "portmap", "loopback"})
@@ -162,6 +177,13 @@ std::map<std::string, Step> steps(Kind kind, const std::string& ours) {
     for (const std::string verb : {"ADD", "DEL"}) {
         all["bridge " + verb] = [=](World& world) { return world.call({"bridge", verb, bridge_config()}); };
         all["portmap " + verb] = [=](World& world) { return world.call({"portmap", verb, world.memory["portmap"]}); };
+        all["rss bridge " + verb] = [=](World& world) { return peak(world, floor, "bridge", verb, bridge_config()); };
+        all["rss portmap " + verb] = [=](World& world) {
+            return peak(world, floor, "portmap", verb, world.memory["portmap"]);
+        };
+        all["rss host-local " + verb] = [=](World& world) {
+            return peak(world, floor, "host-local", verb, pool_config("pool60000", "10.20.0.0/16"));
+        };
         all["200 ports " + verb] = [=](World& world) {
             return world.call({"portmap", verb, portmap_config(result_for(50), 30000, 200), "many"});
         };

@@ -11,8 +11,8 @@ namespace bench {
 enum class Kind { plugins, floor };
 
 /// Everything a contestant can be asked to do. `ours` is the folder of our plugins: they make what the floor program
-/// expects to be there.
-std::map<std::string, Step> steps(Kind kind, const std::string& ours);
+/// expects to be there; `floor` is that of the floor program. Steps "rss …" put the peak into Sample::peak_kib.
+std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std::string& floor);
 
 inline constexpr int parallel_calls = 100;
 

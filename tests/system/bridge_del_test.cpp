@@ -240,7 +240,7 @@ TEST_CASE("bridge: SIGTERM while the IPAM plugin is at work undoes everything") 
                                   .config = config,
                                   .netns = c1,
                                   .path = "/run/plugins",
-                                  .wrapper = {"timeout", "--preserve-status", "-s", "TERM", "0.3"}});
+                                  .wrapper = {"timeout", "--foreground", "--preserve-status", "-s", "TERM", "0.3"}});
     CHECK(answer.status == 1);
     CHECK(contains(answer.msg(), "everything done by this call was undone"));
     check_nothing_left();
