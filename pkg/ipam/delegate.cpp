@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "cni/error.h"
+#include "os/signals.h"
 #include "os/text.h"
 
 extern char** environ;
@@ -86,8 +87,10 @@ os::Child Delegate::start(std::string_view command) const {
 
 std::string Delegate::finish(os::Child child) const {
     os::Output output = child.wait(os::Deadline::in(patience));
-    if (!WIFEXITED(output.status) || WEXITSTATUS(output.status) != 0)
+    if (!WIFEXITED(output.status) || WEXITSTATUS(output.status) != 0) {
+        os::poll_signals(); // a signal that we passed on is the reason, not what the delegate makes of it
         throw_failure(output);
+    }
     if (!output.err.empty())
         (void)!write(STDERR_FILENO, output.err.data(), output.err.size());
     return std::move(output.out);
