@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 #include <cerrno>
-#include <utility>
+#include <string_view>
 
 #include <netinet/in.h>
 
@@ -13,37 +13,57 @@
 
 namespace nft {
 
-// A generation that cannot be current makes the kernel check nothing, so the batch is built to fail at its end
-// instead: the last operation removes a chain that does not exist. ENOENT there says that all before was accepted.
+namespace {
+
+using inet::Family;
+
+struct Need {
+    Rule rule;
+    std::string_view option;
+};
+
+// Every expression of ours that is an option of the kernel, in the hook it is used in.
+std::array<Need, 5> needs() {
+    return {{{Rule("pre").destination_is_local().accept(), "CONFIG_NFT_FIB_INET"},
+             {Rule("pre").dnat(Family::v4, {Selector::l4proto, Selector::th_dport}, "probe"), "CONFIG_NFT_NAT"},
+             {Rule("post").was_dnatted().accept(), "CONFIG_NFT_CT"},
+             {Rule("post").nfproto(Family::v4).masquerade(), "CONFIG_NFT_MASQ"},
+             {Rule("post").nfproto(Family::v6).masquerade(), "CONFIG_NFT_MASQ"}}};
+}
+
+Chain base(const char* name, std::uint32_t hook) {
+    return {.name = name, .hook = Hook{.type = "nat", .number = hook, .priority = NF_IP_PRI_NAT_SRC}};
+}
+
+} // namespace
+
+// One batch that cannot succeed: its last operation removes a chain that is not there, so nothing of it ever comes to
+// be. When that is the first thing the kernel objects to, it understood all before.
 std::string probe_rules() {
-    using inet::Family;
-    const std::array<std::pair<Rule, std::string_view>, 4> needs{{
-        {Rule("probe").masquerade(), "CONFIG_NFT_MASQ"},
-        {Rule("probe").destination_is_local().accept(), "CONFIG_NFT_FIB_INET"},
-        {Rule("probe").was_dnatted().accept(), "CONFIG_NFT_CT"},
-        {Rule("probe").dnat(Family::v4, {Selector::l4proto, Selector::th_dport}, "probe"), "CONFIG_NFT_NAT"},
-    }};
-    for (const auto& [rule, option] : needs) {
-        const bool dnat = option == "CONFIG_NFT_NAT";
-        Socket socket;
-        Transaction batch(socket, {.family = NFPROTO_INET, .name = "cnative_probe"});
-        batch.add_table();
-        batch.add(Set{.name = "probe",
-                      .key = {Field::inet_proto, Field::inet_service},
-                      .data = {Field::ipv4_addr, Field::inet_service}});
-        batch.add(Chain{.name = "probe",
-                        .hook = Hook{.type = "nat",
-                                     .number = dnat ? NF_INET_PRE_ROUTING : NF_INET_POST_ROUTING,
-                                     .priority = NF_IP_PRI_NAT_SRC},
-                        .rules = {option == "CONFIG_NFT_FIB_INET" ? Rule("probe").accept() : rule}});
-        batch.remove_chain("none");
-        try {
-            batch.commit();
-        } catch (const Error& error) {
-            if (error.err() != ENOENT || std::string_view(error.what()).find("delete chain") == std::string_view::npos)
-                return os::cat("the kernel cannot do what masquerade and port mappings need (", error.what(),
-                               "): it needs ", option);
+    constexpr std::string_view last = "delete chain";
+    Socket socket;
+    Transaction batch(socket, {.family = NFPROTO_INET, .name = "cnative_probe"});
+    batch.add_table();
+    batch.add(Set{.name = "probe",
+                  .key = {Field::inet_proto, Field::inet_service},
+                  .data = {Field::ipv4_addr, Field::inet_service}});
+    batch.add(base("pre", NF_INET_PRE_ROUTING)).add(base("post", NF_INET_POST_ROUTING));
+    const auto wanted = needs();
+    for (const Need& need : wanted)
+        batch.add(need.rule);
+    batch.remove_chain("none");
+    try {
+        batch.commit();
+    } catch (const Error& error) {
+        const std::string_view text = error.what();
+        if (error.err() == EPERM || text.starts_with(last))
+            return {};
+        std::string_view option = "CONFIG_NF_TABLES_INET and CONFIG_NFT_NAT";
+        for (const Need& need : wanted) {
+            if (text.find(need.rule.text()) != std::string_view::npos)
+                option = need.option;
         }
+        return os::cat("the kernel cannot do what masquerade and port mappings need (", text, "): it needs ", option);
     }
     return {};
 }
