@@ -86,16 +86,14 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
     });
 }
 
-void remove_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Address> known) {
+void remove_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Address> known, bool expected) {
     try {
-        if (known.empty()) {
-            remove_all_owned(socket, shared_table(), sets(), [&](const std::string& other) { return other == owner; });
-            return;
-        }
         std::vector<Element> keys;
         for (const inet::Address& address : known)
             keys.push_back(element_for(address, owner));
-        remove_owned(socket, shared_table(), std::move(keys), owner);
+        const std::size_t removed = remove_owned(socket, shared_table(), std::move(keys), owner);
+        if (known.empty() || (expected && removed < known.size()))
+            remove_all_owned(socket, shared_table(), sets(), [&](const std::string& other) { return other == owner; });
     } catch (const Error& error) {
         if (!is_unsupported(error.err()))
             throw;

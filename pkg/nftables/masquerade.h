@@ -23,8 +23,10 @@ namespace nft {
 /// An address that another owner has is taken over: within one network his lease is gone, else we would not have it;
 /// across networks (overlapping subnets) somebody has to have it, and it is said on stderr.
 void add_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Prefix> addresses);
-/// By key; with no addresses known by one listing of the sets.
-void remove_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Address> known);
+/// By key; by one listing of the sets when no addresses are known, or when `expected` ones are not all there: what the
+/// runtime remembers may not be what was made.
+void remove_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Address> known,
+                       bool expected = false);
 /// Removes what belongs to owners that pass the test.
 void gc_masquerade(Socket& socket, const OwnerTest& is_stale);
 /// For CHECK: empty, or what is not there.

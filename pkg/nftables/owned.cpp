@@ -131,15 +131,15 @@ void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
     }
 }
 
-void remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
-    for (int tries = 1;; ++tries) {
+std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
+    for (int tries = 1; !keys.empty(); ++tries) {
         const std::uint32_t generation = socket.generation();
         std::erase_if(keys, [&](const Element& element) {
             const auto now = find(socket, table, element.set, element.key);
             return !now || now->owner != owner;
         });
         if (keys.empty())
-            return;
+            return 0;
         Transaction batch(socket, table);
         for (const Element& element : keys)
             batch.remove(element);
@@ -148,12 +148,13 @@ void remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
             batch.only_if_generation(generation);
         try {
             batch.commit();
-            return;
+            return keys.size();
         } catch (const Error& error) {
             if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_tries)
                 throw;
         }
     }
+    return 0;
 }
 
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test) {

@@ -112,6 +112,15 @@ TEST_CASE("bridge: DEL with a broken prevResult") {
     }
 }
 
+// Once only the addresses of prevResult were looked at: what it did not name stayed.
+TEST_CASE("bridge: DEL with a prevResult that names other addresses") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    json result = added(full_config());
+    result["ips"] = {{{"address", "10.9.0.77/24"}, {"interface", 2}}};
+    check_del({.config = full_config({{"prevResult", result}}), .netns = c1});
+}
+
 TEST_CASE("bridge: DEL with config keys that ADD would refuse") {
     for (const json& broken : {json{{"bridge", 7}}, json{{"mtu", "big"}}, json{{"vlan", 5000}}, json{{"vlan", 100}},
                                json{{"vlanTrunk", {{{"id", 0}}}}}, json{{"ipMasq", "yes"}}, json{{"dns", 1}},

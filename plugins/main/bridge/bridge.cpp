@@ -246,7 +246,9 @@ void del(const cni::Invocation& call) {
         const auto link = endpoint::find_host_veth(host, owner);
         return link ? link->name : endpoint::host_veth_name(owner);
     }();
-    errors.collect([&] { nft::remove_masquerade(nftables.emplace(), owner, known_addresses(call)); });
+    errors.collect([&] {
+        nft::remove_masquerade(nftables.emplace(), owner, known_addresses(call), bridge::ip_masq_leniently(call));
+    });
     if (nftables)
         errors.collect([&] { nft::remove_spoof_check(*nftables, owner, host_veth); });
     errors.collect([&] { remove_link(host, call); });

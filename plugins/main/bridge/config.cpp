@@ -112,4 +112,12 @@ std::string ipam_type_leniently(const cni::Invocation& call) {
     }
 }
 
+bool ip_masq_leniently(const cni::Invocation& call) {
+    try {
+        return call.config.flag("ipMasq");
+    } catch (const cni::Error&) {
+        return true;
+    }
+}
+
 } // namespace bridge

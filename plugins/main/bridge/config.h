@@ -33,7 +33,8 @@ struct Config {
 [[nodiscard]] Config parse(const cni::Invocation& call);
 /// For CHECK, GC and STATUS: without the rules on combinations that only an ADD breaks.
 [[nodiscard]] Config parse_keys(const cni::Invocation& call);
-/// For DEL: whatever can be read of a config that may be broken; only ipam.type matters there.
+/// For DEL and GC: what can be read of a config that may be broken.
 [[nodiscard]] std::string ipam_type_leniently(const cni::Invocation& call);
+[[nodiscard]] bool ip_masq_leniently(const cni::Invocation& call);
 
 } // namespace bridge
