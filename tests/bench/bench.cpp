@@ -126,7 +126,8 @@ class Bench {
         std::string states[2];
         for (int i = 0; i < 2; ++i) {
             const std::string name = i == 0 ? "ours" : "floor";
-            for (const std::string step : {"bridge ADD", "portmap ADD", "state", "portmap DEL", "bridge DEL"})
+            for (const std::string step :
+                 {"first address", "bridge ADD", "portmap ADD", "state", "portmap DEL", "bridge DEL"})
                 run(name, step);
             std::ifstream file("/tmp/cnative-bench-state");
             states[i] = std::string(std::istreambuf_iterator<char>(file), {});
