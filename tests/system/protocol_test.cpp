@@ -1,72 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all plugins share: variables, standard input, versions, verbs, and one document on stdout.
+// What all plugins share: variables, verbs, the namespace, and one document on stdout.
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "bridge_call.h"
+#include "protocol_call.h"
 
 using namespace test;
-
-namespace {
-
-const std::vector<std::string> plugins = {"bridge", "host-local", "loopback", "portmap"};
-const std::vector<std::string> all_versions = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
-
-json prev_result(const std::string& version) {
-    const json ip = {{"interface", 0}, {"address", "10.9.0.2/24"}, {"gateway", "10.9.0.1"}};
-    json in_lists = {{"cniVersion", version},
-                     {"interfaces", {{{"name", "eth0"}, {"mac", "02:00:00:00:00:02"}, {"sandbox", "/run/netns/c1"}}}},
-                     {"ips", {ip}},
-                     {"routes", {{{"dst", "0.0.0.0/0"}, {"gw", "10.9.0.1"}}}},
-                     {"dns", {{"nameservers", {"192.0.2.53"}}}}};
-    if (version >= "1.0.0")
-        return in_lists;
-    if (version >= "0.3.0") {
-        in_lists["ips"][0]["version"] = "4";
-        return in_lists;
-    }
-    return {{"cniVersion", version},
-            {"ip4", {{"ip", "10.9.0.2/24"}, {"gateway", "10.9.0.1"}, {"routes", in_lists["routes"]}}},
-            {"dns", in_lists["dns"]}};
-}
-
-/// A config that every plugin takes.
-json config_of(const std::string& plugin, const json& more = json::object()) {
-    json config = bridge_config({{"type", plugin}});
-    if (plugin == "portmap")
-        config["prevResult"] = prev_result("1.0.0");
-    config.update(more);
-    return config;
-}
-
-Call call_of(const std::string& plugin, const std::string& command = "ADD", const json& more = json::object()) {
-    return {.plugin = plugin, .command = command, .config = config_of(plugin, more), .netns = "/run/netns/c1"};
-}
-
-Call with_stdin(const std::string& text, const std::string& plugin = "host-local") {
-    Call call = call_of(plugin);
-    call.raw = text;
-    return call;
-}
-
-void refused(const Answer& answer, int code, const std::string& msg, const std::string& details = {}) {
-    const json document = answer.document();
-    CHECK(answer.status == 1);
-    CHECK(answer.code() == code);
-    CHECK(answer.msg() == msg);
-    CHECK(document.value("details", "") == details);
-    CHECK(document.contains("details") == !details.empty());
-    CHECK(!document.contains("cniVersion"));
-}
-
-Call empty_stdin(Call call) {
-    call.wrapper = {"sh", "-c", "exec \"$0\" </dev/null"};
-    return call;
-}
-
-} // namespace
 
 // ---- environment
 
@@ -285,406 +225,81 @@ TEST_CASE("protocol: with an unknown verb broken input is told first, and no var
     refused(invoke(call), 4, "unknown CNI_COMMAND: REMOVE");
 }
 
-// ---- standard input
-
-TEST_CASE("protocol: empty standard input") {
+TEST_CASE("protocol: --version names the suite's version, the commit and the licences") {
     World world;
     for (const std::string& plugin : plugins) {
-        for (const std::string command : {"ADD", "DEL", "CHECK"}) {
-            CAPTURE(plugin + " " + command);
-            refused(invoke(empty_stdin(call_of(plugin, command))), 6,
-                    "error unmarshall network config: unexpected end of JSON input");
-        }
+        CAPTURE(plugin);
+        const Output output = run({bin_dir() + "/" + plugin, "--version"});
+        CHECK(output.status == 0);
+        CHECK(output.err.empty());
+        CHECK(output.out.starts_with(plugin + " (cnative) 0."));
+        CHECK(contains(output.out, ", commit "));
+        CHECK(contains(output.out, "Apache-2.0"));
+        CHECK(contains(output.out, "libnftnl (GPL-2.0-or-later)") == (plugin == "bridge" || plugin == "portmap"));
     }
 }
 
-TEST_CASE("protocol: standard input that cannot be read") {
-    World world;
-    Call call = call_of("bridge");
-    call.wrapper = {"sh", "-c", "exec \"$0\" </"};
-    const Answer answer = invoke(call);
-    CHECK(answer.status == 1);
-    CHECK(answer.code() == 5);
-    CHECK(answer.msg().starts_with("error reading from stdin: "));
-    CHECK(contains(answer.msg(), "is a directory"));
-}
+// ---- one document on stdout, whatever happens
 
-TEST_CASE("protocol: what is not JSON has code 6") {
+TEST_CASE("protocol: an ADD whose stdout is closed fails and leaves nothing") {
     World world;
-    for (const std::string& plugin : plugins) {
-        for (const std::string text : {"nonsense", "{", "{\"name\": \"net\",}", "{} {}", "{\"name\":\"net\"} x", "[]",
-                                       "7", "\"text\"", "{'name':'net'}", "{\"name\":\"net\"", "\xff\xfe"}) {
-            CAPTURE(plugin + " " + text);
-            const Answer answer = invoke(with_stdin(text, plugin));
-            CHECK(answer.status == 1);
-            CHECK(answer.code() == 6);
-            CHECK(answer.msg().starts_with("error unmarshall network config: "));
-        }
-    }
-}
-
-TEST_CASE("protocol: what is not JSON is told with line and column") {
-    World world;
-    const std::string msg = invoke(with_stdin("{\n  \"name\": \"net\",\n  \"ipMasq\": yes\n}")).msg();
-    CHECK_MESSAGE(contains(msg, " at line 3 column 13"), msg);
-}
-
-TEST_CASE("protocol: null on standard input has no network name") {
-    World world;
-    refused(invoke(with_stdin("null")), 7, "missing network name");
-}
-
-TEST_CASE("protocol: a missing network name") {
-    World world;
-    for (const std::string& plugin : plugins) {
-        for (const json& name : {json(), json("")}) {
-            CAPTURE(plugin + " " + name.dump());
-            refused(invoke(call_of(plugin, "ADD", {{"name", name}})), 7, "missing network name");
-        }
-    }
-}
-
-TEST_CASE("protocol: a bad network name") {
-    World world;
-    for (const std::string& plugin : plugins) {
-        for (const std::string name : {"-net", ".net", "a/b", "a b", "..", "net\n", "net\xc3\xa4"}) {
-            CAPTURE(plugin + " " + name);
-            refused(invoke(call_of(plugin, "ADD", {{"name", name}})), 7, "invalid characters found in network name",
-                    name);
-        }
-    }
-}
-
-TEST_CASE("protocol: a network name that is no string has code 6") {
-    World world;
-    CHECK(invoke(call_of("bridge", "ADD", {{"name", 7}})).code() == 6);
-}
-
-TEST_CASE("protocol: five MiB of standard input are refused, whatever is in them") {
-    World world;
-    world.netns("c1");
-    for (const std::string& plugin : plugins) {
-        json config = config_of(plugin);
-        config["padding"] = std::string(5 << 20, 'x');
+    const std::string netns = world.netns("c1");
+    for (const std::string plugin : {"bridge", "host-local"}) {
+        CAPTURE(plugin);
         Call call = call_of(plugin);
-        call.config = config;
+        call.wrapper = {"sh", "-c", "exec \"$0\" >&-"};
         const Answer answer = invoke(call);
         CHECK(answer.status == 1);
-        CHECK_MESSAGE(contains(answer.msg(), "input is larger than 4194304 bytes"), answer.msg());
-    }
-    CHECK(!works("ip link show br0"));
-}
-
-TEST_CASE("protocol: three MiB of standard input are taken") {
-    World world;
-    const json padding = {{"args", {{"labels", std::string(3 << 20, 'x')}}}};
-    const Answer answer = invoke(call_of("host-local", "ADD", padding));
-    CHECK_MESSAGE(answer.ok(), answer.out.substr(0, 400));
-}
-
-TEST_CASE("protocol: deep nesting is refused before it costs anything") {
-    World world;
-    for (const std::size_t depth : {std::size_t{65}, std::size_t{1} << 20}) {
-        const Answer answer =
-            invoke(with_stdin("{\"name\":\"net\",\"args\":" + std::string(depth, '[') + std::string(depth, ']') + "}"));
-        CHECK(answer.status == 1);
-        CHECK(answer.code() == 6);
-        CHECK_MESSAGE(contains(answer.msg(), "more than 64 levels of nesting"), answer.msg());
+        CHECK(contains(answer.err, "could not be written to stdout"));
+        CHECK(leases("net").empty());
+        CHECK(!works("ip link show eth0", netns));
     }
 }
 
-TEST_CASE("protocol: nesting of sixty levels is taken") {
+TEST_CASE("protocol: an ADD whose result cannot be written fails and leaves nothing") {
     World world;
-    json nested = json::array();
-    for (int depth = 2; depth < 60; ++depth)
-        nested = json::array({nested});
-    const Answer answer = invoke(call_of("host-local", "ADD", {{"args", {{"labels", nested}}}}));
-    CHECK_MESSAGE(answer.ok(), answer.out);
+    Call call = call_of("host-local");
+    call.wrapper = {"sh", "-c", "exec \"$0\" >/dev/full"};
+    CHECK(invoke(call).status == 1);
+    CHECK(leases("net").empty());
 }
 
-TEST_CASE("protocol: keys match whatever their letter case") {
+TEST_CASE("protocol: an error that nobody can read is still a failure") {
     World world;
-    const Answer answer = invoke(with_stdin(
-        R"({"CNIVERSION":"1.0.0","Name":"net","TYPE":"host-local","IPAM":{"Type":"host-local","SUBNET":"10.9.0.0/24"}})"));
-    REQUIRE_MESSAGE(answer.ok(), answer.out);
-    CHECK(answer.document()["ips"][0]["address"] == "10.9.0.2/24");
+    for (const std::string redirection : {">&-", ">/dev/full", "2>&-"}) {
+        CAPTURE(redirection);
+        Call call = call_of("bridge");
+        call.id = "-";
+        call.wrapper = {"sh", "-c", "exec \"$0\" " + redirection};
+        CHECK(invoke(call).status == 1);
+    }
 }
 
-TEST_CASE("protocol: of a key that comes twice the last counts") {
+TEST_CASE("protocol: SIGTERM while standard input is still open is answered") {
     World world;
-    const Answer answer = invoke(with_stdin(
-        R"({"cniVersion":"0.4.0","name":"one","name":"net","ipam":{"type":"host-local","subnet":"10.8.0.0/24",)"
-        R"("subnet":"10.9.0.0/24"},"cniVersion":"1.0.0"})"));
-    REQUIRE_MESSAGE(answer.ok(), answer.out);
-    CHECK(answer.document()["cniVersion"] == "1.0.0");
-    CHECK(leases("net") == std::vector<std::string>{"10.9.0.2"});
-}
-
-TEST_CASE("protocol: null is the same as no key") {
-    World world;
-    world.netns("c1");
-    const Answer answer = invoke(call_of("bridge", "ADD",
-                                         {{"mtu", nullptr},
-                                          {"ipMasq", nullptr},
-                                          {"dns", nullptr},
-                                          {"runtimeConfig", nullptr},
-                                          {"prevResult", nullptr},
-                                          {"args", nullptr}}));
-    CHECK_MESSAGE(answer.ok(), answer.out);
-}
-
-TEST_CASE("protocol: numbers are integers, and strings are neither numbers nor booleans") {
-    World world;
-    world.netns("c1");
-    for (const std::string value : {R"("mtu":1400.0)", R"("mtu":1e3)", R"("mtu":"1400")", R"("ipMasq":"true")",
-                                    R"("ipMasq":1)", R"("bridge":7)"}) {
-        CAPTURE(value);
-        const std::string start = R"({"cniVersion":"1.0.0","name":"net","type":"bridge",)";
-        const Answer answer = invoke(with_stdin(start + value + "}", "bridge"));
+    sh("mkfifo /run/never-closed");
+    for (const std::string& plugin : plugins) {
+        CAPTURE(plugin);
+        Call call = call_of(plugin);
+        call.wrapper = {"sh", "-c", "exec timeout --preserve-status -s TERM 0.3 \"$0\" <>/run/never-closed"};
+        const Answer answer = invoke(call);
         CHECK(answer.status == 1);
         CHECK(answer.code() == 999);
-        CHECK(answer.msg().starts_with("failed to load netconf: "));
+        CHECK_MESSAGE(contains(answer.msg(), "terminated"), answer.msg());
     }
-    CHECK(!works("ip link show cni0"));
 }
 
-TEST_CASE("protocol: a value of a wrong type is named with its path, what it is and what it may be") {
+TEST_CASE("protocol: descriptors that the caller left open do not reach the IPAM plugin") {
     World world;
     world.netns("c1");
-    CHECK(invoke(call_of("bridge", "ADD", {{"mtu", "big"}})).msg() ==
-          "failed to load netconf: key \"mtu\" is a string (\"big\"): must be an integer");
-    CHECK(invoke(call_of("loopback", "ADD", {{"dns", {{"search", "a"}}}})).msg() ==
-          "failed to parse network config: key \"dns.search\" is a string (\"a\"): must be a list of strings");
-    CHECK(invoke(call_of("host-local", "ADD", {{"ipam", {{"ranges", {{{{"subnet", 7}}}}}}}})).msg() ==
-          "key \"ipam.ranges[0][0].subnet\" is a number (7): must be a string");
-    CHECK(invoke(call_of("portmap", "ADD", {{"runtimeConfig", {{"portMappings", {{{"hostPort", "80"}}}}}}})).msg() ==
-          "failed to parse config: failed to parse network configuration: key "
-          "\"runtimeConfig.portMappings[0].hostPort\" is a string (\"80\"): must be an integer");
-}
-
-TEST_CASE("protocol: an unknown key is warned about on stderr, with the key that was meant") {
-    World world;
-    const Answer answer =
-        invoke(call_of("host-local", "ADD", {{"ipam", ipam({"10.9.0.0/24"}, {{"rangestrat", "10.9.0.9"}})}}));
-    REQUIRE(answer.ok());
-    CHECK_MESSAGE(contains(answer.err, "\"ipam.rangestrat\" is ignored; did you mean \"ipam.rangeStart\"?"),
-                  answer.err);
-}
-
-// ---- versions
-
-TEST_CASE("protocol: a version that nobody knows is refused") {
-    World world;
-    for (const std::string& plugin : plugins) {
-        for (const std::string version : {"1.2.0", "0.5.0", "2.0.0", "1.0", "v1.0.0", "abc", "1.0.0.0"}) {
-            CAPTURE(plugin + " " + version);
-            for (const std::string command : {"ADD", "DEL"}) {
-                const Answer answer = invoke(call_of(plugin, command, {{"cniVersion", version}}));
-                CHECK(answer.status == 1);
-                CHECK(answer.code() == 1);
-                CHECK(answer.msg() == "incompatible CNI versions");
-                CHECK(answer.document()["details"].get<std::string>().starts_with(
-                    "config is \"" + version +
-                    "\", plugin supports [\"0.1.0\" \"0.2.0\" \"0.3.0\" \"0.3.1\" "
-                    "\"0.4.0\" \"1.0.0\""));
-            }
-        }
-    }
-}
-
-TEST_CASE("protocol: a version that is no string has code 6") {
-    World world;
-    const Answer answer = invoke(call_of("bridge", "ADD", {{"cniVersion", 1}}));
-    CHECK(answer.code() == 6);
-    CHECK(answer.msg().starts_with("decoding version from network config: "));
-}
-
-TEST_CASE("protocol: CHECK is refused for a config older than 0.4.0") {
-    World world;
-    for (const std::string& plugin : plugins) {
-        for (const json& version : {json("0.3.1"), json("0.1.0"), json("")}) {
-            CAPTURE(plugin + " " + version.dump());
-            refused(invoke(call_of(plugin, "CHECK", {{"cniVersion", version}})), 1,
-                    "config version does not allow CHECK");
-        }
-    }
-}
-
-TEST_CASE("protocol: GC and STATUS are refused for a config older than 1.1.0") {
-    World world;
-    for (const std::string& plugin : plugins) {
-        for (const std::string command : {"GC", "STATUS"}) {
-            CAPTURE(plugin + " " + command);
-            refused(invoke(call_of(plugin, command)), 1, "config version does not allow " + command);
-        }
-    }
-}
-
-TEST_CASE("protocol: CHECK is refused for a config newer than the plugin") {
-    World world;
-    refused(invoke(call_of("bridge", "CHECK", {{"cniVersion", "1.2.0"}})), 1, "plugin version does not allow CHECK");
-}
-
-TEST_CASE("protocol: GC and STATUS are refused for a config newer than the plugin") {
-    World world;
-    for (const std::string command : {"GC", "STATUS"})
-        refused(invoke(call_of("bridge", command, {{"cniVersion", "1.2.0"}})), 1,
-                "plugin version does not allow " + command);
-}
-
-TEST_CASE("protocol: a version that is none has code 6 at CHECK") {
-    World world;
-    refused(invoke(call_of("bridge", "CHECK", {{"cniVersion", "abc"}})), 6,
-            "failed to convert major version part \"abc\": strconv.Atoi: parsing \"abc\": invalid syntax");
-    refused(invoke(call_of("bridge", "CHECK", {{"cniVersion", "1.2.3.4"}})), 6,
-            "invalid version \"1.2.3.4\": too many parts");
-}
-
-TEST_CASE("protocol: a config without a version is of 0.1.0") {
-    World world;
-    for (const json& version : {json(), json("")}) {
-        const Answer answer = invoke(call_of("host-local", "ADD", {{"cniVersion", version}}));
-        REQUIRE_MESSAGE(answer.ok(), answer.out);
-        CHECK(answer.document()["cniVersion"] == "0.1.0");
-        CHECK(answer.document()["ip4"]["ip"] == "10.9.0.2/24");
-        CHECK(invoke(call_of("host-local", "DEL")).ok());
-        sh("rm /var/lib/cni/networks/net/last_reserved_ip.0");
-    }
-}
-
-TEST_CASE("protocol: a result is indented by four spaces and ends without a line end") {
-    World world;
-    for (const std::string version : {"0.3.0", "0.3.1", "0.4.0"}) {
-        const json more = {{"cniVersion", version}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", {{{"dst", "::/0"}}}}})}};
-        const Answer answer = invoke(call_of("host-local", "ADD", more));
-        CHECK(answer.out == "{\n    \"cniVersion\": \"" + version + R"(",
-    "ips": [
-        {
-            "version": "4",
-            "address": "10.9.0.2/24",
-            "gateway": "10.9.0.1"
-        }
-    ],
-    "routes": [
-        {
-            "dst": "::/0"
-        }
-    ],
-    "dns": {}
-})");
-        sh("rm -r /var/lib/cni/networks/net");
-    }
-}
-
-TEST_CASE("protocol: a result of 0.1.0 and 0.2.0 has one address a family") {
-    World world;
-    for (const std::string version : {"0.1.0", "0.2.0"}) {
-        const json routes = {{{"dst", "0.0.0.0/0"}}, {{"dst", "::/0"}, {"gw", "fd09::7"}}};
-        const json more = {{"cniVersion", version}, {"ipam", ipam({"10.9.0.0/24", "fd09::/64"}, {{"routes", routes}})}};
-        const Answer answer = invoke(call_of("host-local", "ADD", more));
-        CHECK(answer.out == "{\n    \"cniVersion\": \"" + version + R"(",
-    "ip4": {
-        "ip": "10.9.0.2/24",
-        "gateway": "10.9.0.1",
-        "routes": [
-            {
-                "dst": "0.0.0.0/0"
-            }
-        ]
-    },
-    "ip6": {
-        "ip": "fd09::2/64",
-        "gateway": "fd09::1",
-        "routes": [
-            {
-                "dst": "::/0",
-                "gw": "fd09::7"
-            }
-        ]
-    },
-    "dns": {}
-})");
-        sh("rm -r /var/lib/cni/networks/net");
-    }
-}
-
-TEST_CASE("protocol: a result of 1.0.0 has its keys in order, no version of an address and no empty dns") {
-    World world;
-    const Answer answer = invoke(call_of("host-local", "ADD", {{"ipam", ipam({"10.9.0.0/24"})}}));
-    CHECK(answer.out == R"({
-    "cniVersion": "1.0.0",
-    "ips": [
-        {
-            "address": "10.9.0.2/24",
-            "gateway": "10.9.0.1"
-        }
-    ]
-})");
-}
-
-TEST_CASE("protocol: a result of 1.1.0 has all keys of a route") {
-    World world;
-    const json route = {{"dst", "10.5.0.0/16"}, {"gw", "10.9.0.7"}, {"mtu", 1400}, {"advmss", 1300},
-                        {"priority", 5},        {"table", 0},       {"scope", 0}};
-    const Answer answer = invoke(call_of(
-        "host-local", "ADD", {{"cniVersion", "1.1.0"}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", {route}}})}}));
-    CHECK(answer.document()["cniVersion"] == "1.1.0");
-    CHECK(answer.document()["routes"] == json::array({route}));
-}
-
-TEST_CASE("protocol: an error is indented by four spaces, with code, msg and details") {
-    World world;
-    Call call = call_of("bridge");
-    call.id = "-";
-    CHECK(invoke(call).out == "{\n    \"code\": 4,\n    \"msg\": \"invalid characters in containerID\",\n    "
-                              "\"details\": \"-\"\n}");
-}
-
-TEST_CASE("protocol: a prevResult of each version comes out in that version") {
-    World world;
-    const std::string netns = world.netns("c1");
-    for (const std::string& version : all_versions) {
-        CAPTURE(version);
-        const json more = {{"cniVersion", version}, {"prevResult", prev_result(version)}};
-        const Answer answer = invoke(call_of("portmap", "ADD", more));
-        REQUIRE_MESSAGE(answer.ok(), answer.out);
-        CHECK(answer.document() == prev_result(version));
-    }
-}
-
-TEST_CASE("protocol: a prevResult without a version is of the config's") {
-    World world;
-    json prev = prev_result("0.4.0");
-    prev.erase("cniVersion");
-    const Answer answer = invoke(call_of("portmap", "ADD", {{"cniVersion", "0.4.0"}, {"prevResult", prev}}));
-    REQUIRE_MESSAGE(answer.ok(), answer.out);
-    CHECK(answer.document() == prev_result("0.4.0"));
-}
-
-TEST_CASE("protocol: a prevResult of a version of the same shape is taken") {
-    World world;
-    const json more = {{"cniVersion", "0.4.0"}, {"prevResult", prev_result("0.3.0")}};
-    const Answer answer = invoke(call_of("portmap", "ADD", more));
-    REQUIRE_MESSAGE(answer.ok(), answer.out);
-    CHECK(answer.document() == prev_result("0.4.0"));
-}
-
-TEST_CASE("protocol: a prevResult of another shape than the config's is refused") {
-    World world;
-    const Answer answer = invoke(call_of("portmap", "ADD", {{"prevResult", prev_result("0.4.0")}}));
-    CHECK(answer.status == 1);
-    CHECK(answer.code() == 999);
-    CHECK_MESSAGE(contains(answer.msg(), "but unmarshalled CNIVersion is \"0.4.0\""), answer.msg());
-}
-
-TEST_CASE("protocol: under 0.2.0 an endpoint without addresses cannot be told, and is not left") {
-    World world;
-    const std::string netns = world.netns("c1");
-    json config = layer2_config({{"cniVersion", "0.2.0"}});
-    const Answer answer = bridge("ADD", config);
-    refused(answer, 999, "cannot convert: no valid IP addresses");
-    CHECK(ports().empty());
-    CHECK(!works("ip link show eth0", netns));
+    sh("mkdir /run/plugins; printf '#!/bin/sh\\nls -l /proc/self/fd >/run/seen\\nexit 1\\n' >/run/plugins/spy;"
+       "chmod 755 /run/plugins/spy");
+    Call call = call_of("bridge", "ADD", {{"ipam", {{"type", "spy"}}}});
+    call.path = "/run/plugins";
+    call.wrapper = {"sh", "-c", "exec \"$0\" 7</etc/hostname"};
+    CHECK(invoke(call).status == 1);
+    CHECK(contains(sh("cat /run/seen"), "0 -> "));
+    CHECK(!contains(sh("cat /run/seen"), "/etc/hostname"));
 }
 
 // ---- the namespace
