@@ -83,11 +83,10 @@ TEST_CASE("loopback: the result has the shape of its version") {
     CHECK(v04["ips"][0] == json{{"version", "4"}, {"interface", 0}, {"address", "127.0.0.1/8"}});
     CHECK(v04["ips"][1] == json{{"version", "6"}, {"interface", 0}, {"address", "::1/128"}});
     CHECK(v04["dns"] == json::object());
-    CHECK(invoke(loopback("ADD", {{"cniVersion", "0.2.0"}})).document() ==
-          json{{"cniVersion", "0.2.0"},
-               {"ip4", {{"ip", "127.0.0.1/8"}}},
-               {"ip6", {{"ip", "::1/128"}}},
-               {"dns", json::object()}});
+    CHECK(invoke(loopback("ADD", {{"cniVersion", "0.2.0"}})).document() == json{{"cniVersion", "0.2.0"},
+                                                                                {"ip4", {{"ip", "127.0.0.1/8"}}},
+                                                                                {"ip6", {{"ip", "::1/128"}}},
+                                                                                {"dns", json::object()}});
 }
 
 TEST_CASE("loopback: without a version the result is of 0.1.0") {
@@ -157,8 +156,7 @@ TEST_CASE("loopback: prevResult is passed on") {
     fresh_netns(world);
     for (const std::string version : {"0.2.0", "0.3.1", "0.4.0", "1.0.0"}) {
         CAPTURE(version);
-        const Answer answer =
-            invoke(loopback("ADD", {{"cniVersion", version}, {"prevResult", prev_result(version)}}));
+        const Answer answer = invoke(loopback("ADD", {{"cniVersion", version}, {"prevResult", prev_result(version)}}));
         REQUIRE_MESSAGE(answer.ok(), answer.out);
         CHECK(answer.document() == prev_result(version));
     }

@@ -285,7 +285,7 @@ TEST_CASE("protocol: SIGTERM while standard input is still open is answered") {
         const Answer answer = invoke(call);
         CHECK(answer.status == 1);
         CHECK(answer.code() == 999);
-        CHECK_MESSAGE(contains(answer.msg(), "terminated"), answer.msg());
+        CHECK_MESSAGE(contains(answer.msg(), "SIGTERM"), answer.msg());
     }
 }
 
