@@ -38,6 +38,7 @@ Element guarded(const std::string& owner, const std::string& host_veth) {
 } // namespace
 
 void add_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth, const inet::Mac& mac) {
+    remove_spoof_check(socket, owner, host_veth); // the MAC of an ADD that was killed must not stay allowed
     const Fragment base = fragment();
     Element allowed{.set = "allowed", .owner = owner};
     append_ifname(allowed.key, host_veth);

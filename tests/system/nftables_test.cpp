@@ -58,3 +58,19 @@ TEST_CASE("nftables: after a flushed ruleset the next ADD brings back what it ne
     const Server server(outside, "tcp", 80, "outside");
     CHECK(ask("/run/netns/c2", "tcp", "192.0.2.2", 80) == "outside 192.0.2.1");
 }
+
+TEST_CASE("macspoofchk: the MAC of an ADD that nobody undid is not allowed any more") {
+    // Every ADD has another MAC; those of killed ones piled up in the set until the next DEL.
+    World world;
+    world.netns("c1");
+    Network network(bridge_list({{"macspoofchk", true}}));
+    const Answer first = network.add("c1");
+    REQUIRE_MESSAGE(first.ok(), first.out);
+    sh("ip link del " + first.document()["interfaces"][1]["name"].get<std::string>());
+    const Answer second = network.add("c1");
+    REQUIRE_MESSAGE(second.ok(), second.out);
+    const std::string allowed = sh("nft list ruleset bridge");
+    const auto mac = [](const Answer& answer) { return answer.document()["interfaces"][2]["mac"].get<std::string>(); };
+    CHECK(allowed.find(mac(second)) != std::string::npos);
+    CHECK(allowed.find(mac(first)) == std::string::npos);
+}
