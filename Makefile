@@ -5,7 +5,8 @@ PREFIX      ?= /opt/cni
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
-.PHONY: all configure demo test test-go bench bench-quick test-instructions test-fault lint format install clean help
+.PHONY: all configure demo test test-go test-asan bench bench-quick test-instructions test-fault lint format install
+.PHONY: clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -27,6 +28,12 @@ test-go: configure ## the system tests against Debian's Go plugins, and the list
 	.ci/packages.sh test
 	cmake --build $(BUILD)
 	tests/run-go.sh $(BUILD)
+
+test-asan: ## unit and system tests of a build with the address and undefined-behaviour sanitizers
+	.ci/packages.sh build test
+	cmake --preset asan --log-level=WARNING
+	cmake --build --preset asan
+	tests/run-asan.sh build-asan
 
 bench: configure ## measure against Debian's Go plugins and the floor program, into docs/performance.md
 	.ci/packages.sh test bench

@@ -12,7 +12,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-Os" CACHE STRING "" FORCE)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 if(CNATIVE_SANITIZE)
-  target_compile_options(cnative_flags INTERFACE -fsanitize=${CNATIVE_SANITIZE} -fno-omit-frame-pointer -g -fPIE)
+  target_compile_options(cnative_flags INTERFACE -fsanitize=${CNATIVE_SANITIZE} -fno-omit-frame-pointer -g -fPIE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # the instrumentation makes GCC see some that are none
   target_link_options(cnative_flags INTERFACE -fsanitize=${CNATIVE_SANITIZE} -pie)
 else()
   target_compile_options(cnative_flags INTERFACE -fPIE $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)

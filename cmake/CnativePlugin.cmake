@@ -13,11 +13,20 @@ function(cnative_library name)
   target_link_libraries(cnative_${name} PUBLIC cnative_flags ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
+# What the sanitizers are to do in an executable, as it cannot be told by the environment everywhere.
+function(cnative_sanitizer_options name)
+  if(CNATIVE_SANITIZE)
+    target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/lib/sanitizer_options.cpp")
+    target_compile_definitions(${name} PRIVATE SANITIZER_REPORTS="${CMAKE_BINARY_DIR}/sanitizer-reports/report")
+  endif()
+endfunction()
+
 function(cnative_plugin name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE cnative_flags ${ARG_LINK})
   add_dependencies(plugins ${name})
+  cnative_sanitizer_options(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CNATIVE_BIN_DIR}")
   if(CNATIVE_STATIC)
     target_link_options(${name} PRIVATE -static-pie -Wl,-z,pack-relative-relocs
