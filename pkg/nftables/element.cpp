@@ -28,29 +28,11 @@ Bytes bytes_of(nftnl_set_elem* element, std::uint16_t attribute) {
     return data == nullptr ? Bytes() : Bytes(data, data + size);
 }
 
-// The comment among an element's user data: type, length, text with its NUL.
-std::string comment_in(const Bytes& userdata) {
-    for (std::size_t at = 0; at + 2 <= userdata.size();) {
-        const std::size_t size = userdata[at + 1];
-        if (at + 2 + size > userdata.size())
-            break;
-        if (userdata[at] == comment_type) {
-            std::string text(userdata.begin() + static_cast<std::ptrdiff_t>(at) + 2,
-                             userdata.begin() + static_cast<std::ptrdiff_t>(at + 2 + size));
-            if (const auto end = text.find('\0'); end != std::string::npos)
-                text.resize(end);
-            return text;
-        }
-        at += 2 + size;
-    }
-    return {};
-}
-
 Element read_element(const std::string& set, nftnl_set_elem* element) {
     Element read{.set = set,
                  .key = bytes_of(element, NFTNL_SET_ELEM_KEY),
                  .data = bytes_of(element, NFTNL_SET_ELEM_DATA),
-                 .owner = comment_in(bytes_of(element, NFTNL_SET_ELEM_USERDATA))};
+                 .owner = wire::comment_in(bytes_of(element, NFTNL_SET_ELEM_USERDATA))};
     if (const char* chain = nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN))
         read.jump = chain;
     return read;
@@ -147,6 +129,23 @@ Bytes wire::comment(std::string_view text) {
     bytes.insert(bytes.end(), text.begin(), text.end());
     bytes.push_back(0);
     return bytes;
+}
+
+std::string wire::comment_in(const Bytes& userdata) {
+    for (std::size_t at = 0; at + 2 <= userdata.size();) {
+        const std::size_t size = userdata[at + 1];
+        if (at + 2 + size > userdata.size())
+            break;
+        if (userdata[at] == comment_type) {
+            std::string text(userdata.begin() + static_cast<std::ptrdiff_t>(at) + 2,
+                             userdata.begin() + static_cast<std::ptrdiff_t>(at + 2 + size));
+            if (const auto end = text.find('\0'); end != std::string::npos)
+                text.resize(end);
+            return text;
+        }
+        at += 2 + size;
+    }
+    return {};
 }
 
 std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key) {

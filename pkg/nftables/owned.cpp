@@ -35,16 +35,6 @@ Schema schema_of(Socket& socket, const Fragment& fragment) {
     return entry->data == hash ? Schema::current : Schema::other;
 }
 
-bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
-    const std::unique_ptr<nftnl_chain, wire::Closer<nftnl_chain_free>> chain(nftnl_chain_alloc());
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, std::string(table.name).c_str());
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name.c_str());
-    wire::Buffer buffer;
-    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
-    nftnl_chain_nlmsg_build_payload(request, chain.get());
-    return socket.query(request, os::cat("get chain ", name), [](const nlmsghdr*) {});
-}
-
 // What one try puts into its batch, as the ruleset is now.
 class Attempt {
   public:
@@ -100,6 +90,16 @@ void settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& ta
 }
 
 } // namespace
+
+bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
+    const std::unique_ptr<nftnl_chain, wire::Closer<nftnl_chain_free>> chain(nftnl_chain_alloc());
+    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, std::string(table.name).c_str());
+    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name.c_str());
+    wire::Buffer buffer;
+    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
+    nftnl_chain_nlmsg_build_payload(request, chain.get());
+    return socket.query(request, os::cat("get chain ", name), [](const nlmsghdr*) {});
+}
 
 void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
     std::vector<Element> missing = wanted.elements, replaced;

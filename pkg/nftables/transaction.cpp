@@ -61,8 +61,21 @@ TypeOf type_of(const std::vector<Field>& fields) {
     return whole;
 }
 
+std::string_view family_text(std::uint8_t family) {
+    switch (family) {
+    case NFPROTO_IPV4:
+        return "ip ";
+    case NFPROTO_IPV6:
+        return "ip6 ";
+    case NFPROTO_BRIDGE:
+        return "bridge ";
+    default:
+        return "inet ";
+    }
+}
+
 std::string table_text(const Table& table) {
-    return os::cat(table.family == NFPROTO_BRIDGE ? "bridge " : "inet ", table.name);
+    return os::cat(family_text(table.family), table.name);
 }
 
 std::string element_text(const Element& element) {
@@ -213,13 +226,28 @@ Transaction& Transaction::add(const Chain& chain) {
            [table, name = chain.name, hook = chain.hook](nlmsghdr* message) { put_chain(message, table, name, hook); });
     if (chain.keep_rules)
         return *this;
-    record(os::cat("flush chain ", table_text(table_), " ", chain.name), NFT_MSG_DELRULE, 0,
-           [table, name = chain.name](nlmsghdr* message) {
+    flush_chain(chain.name);
+    for (const Rule& rule : chain.rules)
+        add(rule);
+    return *this;
+}
+
+Transaction& Transaction::remove_rule(const std::string& chain, std::uint64_t handle) {
+    record(os::cat("delete rule ", table_text(table_), " ", chain, " handle ", handle), NFT_MSG_DELRULE, 0,
+           [table = std::string(table_.name), chain, handle](nlmsghdr* message) {
+               const RulePtr rule = rule_of(table, chain);
+               nftnl_rule_set_u64(rule.get(), NFTNL_RULE_HANDLE, handle);
+               nftnl_rule_nlmsg_build_payload(message, rule.get());
+           });
+    return *this;
+}
+
+Transaction& Transaction::flush_chain(const std::string& name) {
+    record(os::cat("flush chain ", table_text(table_), " ", name), NFT_MSG_DELRULE, 0,
+           [table = std::string(table_.name), name](nlmsghdr* message) {
                const RulePtr all = rule_of(table, name);
                nftnl_rule_nlmsg_build_payload(message, all.get());
            });
-    for (const Rule& rule : chain.rules)
-        add(rule);
     return *this;
 }
 

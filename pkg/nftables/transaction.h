@@ -31,6 +31,8 @@ class Transaction {
     Transaction& create(const Element& element);
     Transaction& put(const Element& element);    ///< fine when the very same element is there
     Transaction& remove(const Element& element); ///< by key; ENOENT when it is not there
+    Transaction& remove_rule(const std::string& chain, std::uint64_t handle);
+    Transaction& flush_chain(const std::string& name);
     Transaction& remove_chain(const std::string& name);
     /// The kernel takes the batch only while the ruleset is as it was when this generation number was read;
     /// else commit() throws ERESTART and nothing has changed.

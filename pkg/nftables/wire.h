@@ -32,6 +32,11 @@ struct Buffer {
 [[nodiscard]] SetPtr set_with(const Table& table, const Element& element, bool key_only);
 /// User data that nft prints as a comment.
 [[nodiscard]] Bytes comment(std::string_view text);
+/// The comment among user data, each of which is type, length, value; a comment with its NUL.
+[[nodiscard]] std::string comment_in(const Bytes& userdata);
 
 } // namespace wire
+
+[[nodiscard]] bool chain_exists(Socket& socket, const Table& table, const std::string& name);
+
 } // namespace nft

@@ -77,6 +77,15 @@ TEST_CASE("nft transactions print one operation a line") {
                           "create element inet cnative masq4 { 0a010002 comment \"net/c1/eth0\" }\n");
 }
 
+TEST_CASE("nft transactions print what they remove, in the words of the table's family") {
+    Socket socket;
+    Transaction batch(socket, {NFPROTO_IPV6, "nat"});
+    batch.remove_rule("POSTROUTING", 5).flush_chain("CNI-1").remove_chain("CNI-1");
+    CHECK(batch.text() == "delete rule ip6 nat POSTROUTING handle 5\n"
+                          "flush chain ip6 nat CNI-1\n"
+                          "delete chain ip6 nat CNI-1\n");
+}
+
 TEST_CASE("nft subnet ledgers are named after their chain") {
     CHECK(subnet_ledger("masq_within4", inet::Family::v4).text() ==
           "set masq_within4_subnets { type ipv4_addr . mark; }");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "ipam/delegate.h"
 #include "netlink/rtnl.h"
 #include "netns/netns.h"
+#include "nftables/legacy.h"
 #include "nftables/masquerade.h"
 #include "nftables/socket.h"
 #include "nftables/spoofcheck.h"
@@ -235,6 +237,14 @@ std::vector<inet::Address> known_addresses(const cni::Invocation& call) {
     return known;
 }
 
+// What the Go suite made for this attachment, before this host was moved to our plugins.
+void remove_legacy(nft::Socket& nftables, const cni::Invocation& call, std::span<const inet::Address> known,
+                   cni::Errors& errors) {
+    errors.collect(
+        [&] { nft::remove_legacy_masquerade(nftables, call.network, call.container_id, call.ifname, known); });
+    errors.collect([&] { nft::remove_legacy_spoof_check(nftables, call.container_id, call.ifname); });
+}
+
 // Order: nftables, then the link (its removal also pays for closing the nftables socket), then the lease: an
 // address is free only once nobody wears it.
 void del(const cni::Invocation& call) {
@@ -246,11 +256,15 @@ void del(const cni::Invocation& call) {
         const auto link = endpoint::find_host_veth(host, owner);
         return link ? link->name : endpoint::host_veth_name(owner);
     }();
+    std::vector<inet::Address> known;
     errors.collect([&] {
-        nft::remove_masquerade(nftables.emplace(), owner, known_addresses(call), bridge::ip_masq_leniently(call));
+        known = known_addresses(call);
+        nft::remove_masquerade(nftables.emplace(), owner, known, bridge::ip_masq_leniently(call));
     });
-    if (nftables)
+    if (nftables) {
         errors.collect([&] { nft::remove_spoof_check(*nftables, owner, host_veth); });
+        remove_legacy(*nftables, call, known, errors);
+    }
     errors.collect([&] { remove_link(host, call); });
     errors.collect([&] { ipam::Delegate(call, bridge::ipam_type_leniently(call)).del(); });
     errors.throw_if_any();

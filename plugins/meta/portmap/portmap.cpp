@@ -6,6 +6,7 @@
 #include "elements.h"
 #include "flows.h"
 #include "netlink/rtnl.h"
+#include "nftables/legacy.h"
 #include "nftables/masquerade.h"
 #include "os/sysctl.h"
 #include "os/text.h"
@@ -143,7 +144,13 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 }
 
 void del(const cni::Invocation& call) {
-    withdraw(call);
+    cni::Errors errors;
+    errors.collect([&] { withdraw(call); });
+    errors.collect([&] { // what the Go suite made, before this host was moved to our plugins
+        nft::Socket nftables;
+        nft::remove_legacy_portmap(nftables, call.network, call.container_id);
+    });
+    errors.throw_if_any();
 }
 
 /// What is wrong with one element; empty when it is there.

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nftables/foreign.h"
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <new>
+#include <span>
+#include <string_view>
+
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "nftables/wire.h"
+#include "os/text.h"
+
+namespace nft {
+
+namespace {
+
+using RulePtr = std::unique_ptr<nftnl_rule, wire::Closer<nftnl_rule_free>>;
+
+RulePtr new_rule() {
+    RulePtr rule(nftnl_rule_alloc());
+    if (!rule)
+        throw std::bad_alloc();
+    return rule;
+}
+
+std::span<const std::uint8_t> bytes_of(const nftnl_expr* expression, std::uint16_t attribute) {
+    std::uint32_t size = 0;
+    const auto* data = static_cast<const std::uint8_t*>(nftnl_expr_get(expression, attribute, &size));
+    return data == nullptr ? std::span<const std::uint8_t>() : std::span(data, size);
+}
+
+// Follows a rule's expressions: `payload` loads the source address, `bitwise` may cut it, `cmp` says which.
+class Reader {
+  public:
+    Reader(ForeignRule& rule, std::uint8_t family) : rule_(rule), v6_(family == NFPROTO_IPV6) {}
+
+    void take(const nftnl_expr* expression) {
+        const std::string_view kind = nftnl_expr_get_str(expression, NFTNL_EXPR_NAME);
+        if (kind == "payload")
+            load(expression);
+        else if (kind == "bitwise")
+            cut(expression);
+        else if (kind == "cmp")
+            compare(expression);
+        else if (kind == "immediate" && nftnl_expr_is_set(expression, NFTNL_EXPR_IMM_CHAIN))
+            rule_.jump = nftnl_expr_get_str(expression, NFTNL_EXPR_IMM_CHAIN);
+    }
+
+  private:
+    void load(const nftnl_expr* expression) {
+        const std::uint32_t source = v6_ ? 8 : 12;
+        const std::uint32_t size = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_LEN);
+        loaded_ = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER &&
+                  nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_OFFSET) == source && size <= (v6_ ? 16 : 4);
+        length_ = loaded_ ? static_cast<std::uint8_t>(size * 8) : std::uint8_t{0};
+    }
+
+    void cut(const nftnl_expr* expression) {
+        unsigned ones = 0;
+        for (const std::uint8_t byte : bytes_of(expression, NFTNL_EXPR_BITWISE_MASK))
+            ones += static_cast<unsigned>(std::popcount(byte));
+        length_ = static_cast<std::uint8_t>(std::min<unsigned>(ones, length_));
+    }
+
+    void compare(const nftnl_expr* expression) {
+        const auto wanted = bytes_of(expression, NFTNL_EXPR_CMP_DATA);
+        std::uint8_t whole[16] = {};
+        if (loaded_ && nftnl_expr_get_u32(expression, NFTNL_EXPR_CMP_OP) == NFT_CMP_EQ &&
+            wanted.size() <= sizeof whole) {
+            std::ranges::copy(wanted, whole);
+            if (const auto address = inet::Address::from_bytes({whole, v6_ ? 16U : 4U}))
+                rule_.source = inet::Prefix{.address = *address, .length = length_};
+        }
+        loaded_ = false;
+    }
+
+    ForeignRule& rule_;
+    bool v6_;
+    bool loaded_ = false;
+    std::uint8_t length_ = 0;
+};
+
+// Nothing when libnftnl does not know an expression in it: not a rule of the kind we look for.
+std::optional<ForeignRule> read_rule(const nlmsghdr* reply, std::uint8_t family) {
+    const RulePtr rule = new_rule();
+    if (nftnl_rule_nlmsg_parse(reply, rule.get()) < 0)
+        return std::nullopt;
+    ForeignRule read{.handle = nftnl_rule_get_u64(rule.get(), NFTNL_RULE_HANDLE)};
+    if (const char* chain = nftnl_rule_get_str(rule.get(), NFTNL_RULE_CHAIN))
+        read.chain = chain;
+    std::uint32_t size = 0;
+    if (const auto* data =
+            static_cast<const std::uint8_t*>(nftnl_rule_get_data(rule.get(), NFTNL_RULE_USERDATA, &size)))
+        read.comment = wire::comment_in(Bytes(data, data + size));
+    const std::unique_ptr<nftnl_expr_iter, wire::Closer<nftnl_expr_iter_destroy>> expressions(
+        nftnl_expr_iter_create(rule.get()));
+    Reader reader(read, family);
+    while (const nftnl_expr* expression = expressions ? nftnl_expr_iter_next(expressions.get()) : nullptr)
+        reader.take(expression);
+    return read;
+}
+
+} // namespace
+
+std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain) {
+    const RulePtr filter = new_rule();
+    nftnl_rule_set_str(filter.get(), NFTNL_RULE_TABLE, std::string(table.name).c_str());
+    if (!chain.empty())
+        nftnl_rule_set_str(filter.get(), NFTNL_RULE_CHAIN, chain.c_str());
+    wire::Buffer buffer;
+    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETRULE, table.family, NLM_F_DUMP);
+    nftnl_rule_nlmsg_build_payload(request, filter.get());
+    std::vector<ForeignRule> rules;
+    const auto keep = [&](const nlmsghdr* reply) {
+        if (auto rule = read_rule(reply, table.family))
+            rules.push_back(std::move(*rule));
+    };
+    (void)socket.query(request, os::cat("list the rules of ", table.name, " ", chain), keep, [&] { rules.clear(); });
+    return rules;
+}
+
+} // namespace nft
