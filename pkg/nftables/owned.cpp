@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include <netinet/in.h>
 
@@ -132,6 +133,12 @@ void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
 }
 
 std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
+    // Removing an element twice fails the batch, and a dump may list one twice: the kernel starts over when it resizes
+    // a set's hash table under it.
+    const auto place = [](const Element& e) { return std::tie(e.set, e.key); };
+    std::ranges::sort(keys, {}, place);
+    const auto repeated = std::ranges::unique(keys, same_key);
+    keys.erase(repeated.begin(), repeated.end());
     for (int tries = 1; !keys.empty(); ++tries) {
         const std::uint32_t generation = socket.generation();
         std::erase_if(keys, [&](const Element& element) {
