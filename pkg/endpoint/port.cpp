@@ -35,11 +35,24 @@ std::string_view operstate_text(int state) {
     }
 }
 
+// The kernel's link watch works it off within a tick; an event socket would cost more than it saves.
+class Pauses {
+  public:
+    void next() {
+        os::poll_signals();
+        (void)poll(nullptr, 0, pause_ms_);
+        pause_ms_ = pause_ms_ < 16 ? 2 * pause_ms_ + 1 : 16;
+    }
+
+  private:
+    int pause_ms_ = 0;
+};
+
 } // namespace
 
 netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name) {
     const os::Deadline deadline = os::Deadline::in(std::chrono::milliseconds(2550));
-    for (int pause_ms = 0;; pause_ms = pause_ms < 16 ? 2 * pause_ms + 1 : 16) {
+    for (Pauses pauses;; pauses.next()) {
         const auto link = host.find_link(name);
         if (!link)
             throw cni::Error(os::cat("failed to lookup ", os::quote(name), ": Link not found"));
@@ -47,9 +60,17 @@ netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name) {
             return *link;
         if (deadline.passed())
             throw cni::Error(os::cat("bridge port in error state: ", operstate_text(link->operstate)));
-        os::poll_signals();
-        // The kernel's link watch works it off within a tick; an event socket would cost more than it saves.
-        (void)poll(nullptr, 0, pause_ms);
+    }
+}
+
+void wait_for_bridge(netlink::Rtnl& host, const netlink::Link& bridge) {
+    if (bridge.operstate == IF_OPER_UP)
+        return;
+    const os::Deadline deadline = os::Deadline::in(std::chrono::milliseconds(100));
+    for (Pauses pauses; !deadline.passed(); pauses.next()) {
+        const auto link = host.find_link(bridge.index);
+        if (!link || link->operstate == IF_OPER_UP)
+            return;
     }
 }
 

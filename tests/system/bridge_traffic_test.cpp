@@ -271,6 +271,32 @@ TEST_CASE("bridge: runs no program but the IPAM plugin and moves no link") {
     }
 }
 
+// Links come and go in thirty other namespaces, which keeps the kernel's link watch busy.
+struct Churn {
+    Churn() {
+        sh("for h in $(seq 30); do ip netns add h$h; (for i in $(seq 500); do [ -e /run/enough ] && break; "
+           "ip -n h$h link add x type veth peer name y; ip -n h$h link del x; done >/dev/null 2>&1) & done");
+    }
+    Churn(const Churn&) = delete;
+    Churn& operator=(const Churn&) = delete;
+    ~Churn() { std::ofstream("/run/enough") << "yes"; }
+};
+
+// A bridge without carrier drops what the host sends; it gets one from its first port, some time after.
+TEST_CASE("bridge: the first container's first packets are answered on a busy host") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    sh("mkdir /run/sys && mount -t sysfs sysfs /run/sys");
+    const Churn churn;
+    for (int round = 0; round < 10; ++round) {
+        added(bridge_config());
+        CHECK(sh("cat /run/sys/class/net/br0/operstate") == "up\n");
+        CHECK(works("ping -c1 -W1 10.9.0.1", c1));
+        REQUIRE(invoke({.plugin = "bridge", .command = "DEL", .config = bridge_config(), .netns = c1}).ok());
+        sh("ip link del br0");
+    }
+}
+
 TEST_CASE("bridge: forty ADDs at once on a new bridge all succeed with different addresses") {
     World world;
     std::ofstream("/run/config") << bridge_config(masquerading).dump();

@@ -206,6 +206,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         result.interfaces[1].mac = host.find_link(veth.host_name).value_or(netlink::Link()).mac.text();
     } else {
         result.interfaces[1].mac = endpoint::wait_for_port(host, veth.host_name).mac.text();
+        endpoint::wait_for_bridge(host, bridge);
         if (config.layer3())
             announce(container, end);
     }
