@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 
+#include "nftables/intact.h"
 #include "os/log.h"
 #include "os/text.h"
 
@@ -112,7 +113,8 @@ std::string missing_masquerade(Socket& socket, const std::string& owner, std::sp
             return os::cat("masquerading for ", address.address.text(), " is missing: set ", wanted.set,
                            " of table inet cnative has no element of this container");
     }
-    return {};
+    const std::string missing = addresses.empty() ? std::string() : missing_rules(socket, fragment());
+    return missing.empty() ? missing : os::cat("masquerading is not in place: ", missing);
 }
 
 } // namespace nft

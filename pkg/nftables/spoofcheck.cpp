@@ -6,6 +6,9 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 
+#include "nftables/intact.h"
+#include "os/text.h"
+
 namespace nft {
 
 namespace {
@@ -35,16 +38,20 @@ Element guarded(const std::string& owner, const std::string& host_veth) {
     return element;
 }
 
+Element allowed(const std::string& owner, const std::string& host_veth, const inet::Mac& mac) {
+    Element element{.set = "allowed", .owner = owner};
+    append_ifname(element.key, host_veth);
+    append_mac(element.key, mac);
+    return element;
+}
+
 } // namespace
 
 void add_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth, const inet::Mac& mac) {
     remove_spoof_check(socket, owner, host_veth); // the MAC of an ADD that was killed must not stay allowed
     const Fragment base = fragment();
-    Element allowed{.set = "allowed", .owner = owner};
-    append_ifname(allowed.key, host_veth);
-    append_mac(allowed.key, mac);
     // The veth is ours alone: whatever is there under its name is left over.
-    create_owned(socket, {.fragment = &base, .elements = {allowed, guarded(owner, host_veth)}},
+    create_owned(socket, {.fragment = &base, .elements = {allowed(owner, host_veth, mac), guarded(owner, host_veth)}},
                  [](const Element&, const Element&) { return true; });
 }
 
@@ -60,6 +67,18 @@ void remove_spoof_check(Socket& socket, const std::string& owner, const std::str
         if (!is_unsupported(error.err()))
             throw;
     }
+}
+
+std::string missing_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth,
+                                const inet::Mac& mac) {
+    for (const Element& wanted : {allowed(owner, host_veth, mac), guarded(owner, host_veth)}) {
+        const auto found = find(socket, bridge_table(), wanted.set, wanted.key);
+        if (!found || found->owner != owner)
+            return os::cat("the MAC spoof check is missing: set ", wanted.set,
+                           " of table bridge cnative has no element of this container");
+    }
+    const std::string missing = missing_rules(socket, fragment());
+    return missing.empty() ? missing : os::cat("the MAC spoof check is not in place: ", missing);
 }
 
 void gc_spoof_check(Socket& socket, const OwnerTest& is_stale) {

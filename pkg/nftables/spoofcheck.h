@@ -19,6 +19,9 @@ namespace nft {
 void add_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth, const inet::Mac& mac);
 /// By the host veth's name; absent is fine.
 void remove_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth);
+/// What is missing for this container, in words; empty when nothing is.
+[[nodiscard]] std::string missing_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth,
+                                              const inet::Mac& mac);
 void gc_spoof_check(Socket& socket, const OwnerTest& is_stale);
 
 } // namespace nft

@@ -7,10 +7,6 @@ namespace nft {
 
 namespace {
 
-std::string ledger_name(const std::string& chain) {
-    return os::cat(chain, "_subnets");
-}
-
 Element entry_for(const std::string& chain, const inet::Prefix& subnet) {
     Element entry{.set = ledger_name(chain), .owner = subnet.text()};
     append_address(entry.key, subnet.address);
@@ -19,6 +15,10 @@ Element entry_for(const std::string& chain, const inet::Prefix& subnet) {
 }
 
 } // namespace
+
+std::string ledger_name(const std::string& chain) {
+    return os::cat(chain, "_subnets");
+}
 
 Set subnet_ledger(const std::string& chain, inet::Family family) {
     return {.name = ledger_name(chain),

@@ -20,7 +20,9 @@ struct SubnetRule {
     Within verdict{};
 };
 
-/// The ledger of a chain, to be among the fragment's sets: `<chain>_subnets`.
+/// The ledger of a chain: `<chain>_subnets`.
+[[nodiscard]] std::string ledger_name(const std::string& chain);
+/// It, to be among the fragment's sets.
 [[nodiscard]] Set subnet_ledger(const std::string& chain, inet::Family family);
 /// Adds ledger entry and rule to the batch when the ledger has none.
 /// EEXIST at commit says that somebody else was faster: build the batch again.

@@ -74,10 +74,6 @@ std::string_view family_text(std::uint8_t family) {
     }
 }
 
-std::string table_text(const Table& table) {
-    return os::cat(family_text(table.family), table.name);
-}
-
 std::string element_text(const Element& element) {
     return os::cat(element.set, " { ", os::hex(element.key), element.owner.empty() ? "" : " comment ",
                    element.owner.empty() ? std::string() : os::quote(element.owner), " }");
@@ -163,6 +159,10 @@ class Batch {
 };
 
 } // namespace
+
+std::string table_text(const Table& table) {
+    return os::cat(family_text(table.family), table.name);
+}
 
 nlmsghdr* wire::header(Buffer& buffer, int type, std::uint8_t family, int flags) {
     return nftnl_nlmsg_build_hdr(buffer.bytes.data(), static_cast<std::uint16_t>(type), family,

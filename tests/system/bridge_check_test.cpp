@@ -171,3 +171,38 @@ TEST_CASE("bridge: CHECK finds one deleted masquerade element") {
     check_says(checked_config, result,
                "masquerading for fd09::2 is missing: set masq6 of table inet cnative has no element of this container");
 }
+
+TEST_CASE("bridge: CHECK finds the chains of masquerade emptied") {
+    for (const std::string chain : {"masq", "masquerade4", "masquerade6", "masq_within4", "masq_within6"}) {
+        CAPTURE(chain);
+        World world;
+        world.netns("c1");
+        const json result = added(checked_config);
+        sh("nft flush chain inet cnative " + chain);
+        const std::string wanted = chain == "masq" ? "2" : chain.starts_with("masquerade") ? "3" : "1";
+        check_says(checked_config, result,
+                   "masquerading is not in place: chain " + chain + " of table inet cnative has 0 of its " + wanted +
+                       " rules");
+    }
+}
+
+TEST_CASE("bridge: CHECK finds the MAC spoof check gone, of one container or of all") {
+    json config = checked_config;
+    config["macspoofchk"] = true;
+    const std::vector<std::pair<std::string, std::string>> damages = {
+        {"nft flush set bridge cnative allowed", "the MAC spoof check is missing: set allowed of table bridge cnative "
+                                                 "has no element of this container"},
+        {"nft flush set bridge cnative guarded", "the MAC spoof check is missing: set guarded of table bridge cnative "
+                                                 "has no element of this container"},
+        {"nft flush chain bridge cnative spoofcheck", "the MAC spoof check is not in place: chain spoofcheck of table "
+                                                      "bridge cnative has 0 of its 1 rules"}};
+    for (const auto& [damage, message] : damages) {
+        CAPTURE(damage);
+        World world;
+        world.netns("c1");
+        const json result = added(config);
+        REQUIRE(bridge("CHECK", config, "c1", result).ok());
+        sh(damage);
+        check_says(config, result, message);
+    }
+}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // portmap on a bridge: who reaches a mapped port from where, who may have it, and how it goes away.
+#include <sstream>
+
 #include <doctest/doctest.h>
 
 #include "invoke.h"
@@ -247,6 +249,30 @@ TEST_CASE("portmap: CHECK is content, and names what has gone") {
     const Answer answer = stage.network.check("c1", ports({mapping(8080, 80)}));
     CHECK(answer.status == 1);
     CHECK_MESSAGE(contains(answer.msg(), "8080/tcp"), answer.out);
+}
+
+TEST_CASE("portmap: CHECK notices each chain that was emptied, and an ADD after the schema was flushed fills it") {
+    const json mapped = ports({mapping(8080, 80)});
+    Stage stage(mapped, {{"conditionsV4", {"ip", "saddr", "!=", "192.0.2.99"}}});
+    stage.world.netns("c3");
+    const std::string chains = sh("nft -j list chains | jq -r '.nftables[].chain? | select(. and .table == \"cnative\" "
+                                  "and .family == \"inet\" and (.name | test(\"^masq\") | not)) | .name'");
+    int count = 0;
+    std::istringstream names(chains);
+    for (std::string chain; std::getline(names, chain); ++count) {
+        CAPTURE(chain);
+        REQUIRE(stage.network.check("c1", mapped).ok());
+        sh("nft flush chain inet cnative " + chain);
+        const Answer answer = stage.network.check("c1", mapped);
+        CHECK_MESSAGE(contains(answer.msg(), "chain " + chain + " of table inet cnative has 0 of its "), answer.out);
+        sh("nft 'flush map inet cnative schema; flush set inet cnative hairpin_within4_subnets; "
+           "flush set inet cnative hairpin_within6_subnets'");
+        if (chain.starts_with("cond")) // one that is there is taken for whole
+            sh("nft 'flush map inet cnative conditions4; delete chain inet cnative " + chain + "'");
+        REQUIRE(stage.network.add("c3", ports({mapping(8081, 80)})).ok());
+        REQUIRE(stage.network.del("c3", ports({mapping(8081, 80)})).ok());
+    }
+    CHECK_MESSAGE(count == 8, chains);
 }
 
 TEST_CASE("portmap: 200 mappings of one container") {

@@ -12,6 +12,7 @@
 #include "netlink/rtnl.h"
 #include "netns/netns.h"
 #include "nftables/masquerade.h"
+#include "nftables/spoofcheck.h"
 #include "os/text.h"
 
 namespace bridge {
@@ -74,8 +75,8 @@ netlink::Link check_container(netlink::Rtnl& container, const cni::Interface& ex
     return *link;
 }
 
-void check_host_veth(netlink::Rtnl& host, const std::vector<cni::Interface>& candidates, const netlink::Link& bridge,
-                     const netlink::Link& container) {
+netlink::Link check_host_veth(netlink::Rtnl& host, const std::vector<cni::Interface>& candidates,
+                              const netlink::Link& bridge, const netlink::Link& container) {
     for (const cni::Interface& expected : candidates) {
         if (!expected.sandbox.empty())
             fail(os::cat("Interface ", expected.name, " should not be in sandbox"));
@@ -89,7 +90,7 @@ void check_host_veth(netlink::Rtnl& host, const std::vector<cni::Interface>& can
             continue;
         if (!expected.mac.empty() && expected.mac != link->mac.text())
             fail(os::cat("Interface ", expected.name, " Mac doesn't match: ", expected.mac, " not found"));
-        return;
+        return *link;
     }
     fail(os::cat("CNI veth created for bridge ", bridge.name, " was not found"));
 }
@@ -117,13 +118,17 @@ void check_endpoint(const cni::Invocation& call, const Config& config) {
         fail(os::cat("Sandbox in prevResult  doesn't match configured netns: ", call.netns));
     netlink::Rtnl container = netlink::Rtnl::in(sandbox);
     const netlink::Link end = check_container(container, *roles.container);
-    check_host_veth(host, roles.others, bridge, end);
+    const netlink::Link port = check_host_veth(host, roles.others, bridge, end);
 
     std::string missing = ipam::missing_addresses(container, end, *previous);
     if (missing.empty())
         missing = ipam::missing_routes(container, *previous);
     if (missing.empty() && config.ip_masq)
         missing = missing_masquerade(call, *previous);
+    if (missing.empty() && config.mac_spoof_check) {
+        nft::Socket socket;
+        missing = nft::missing_spoof_check(socket, call.owner(), port.name, end.mac);
+    }
     if (!missing.empty())
         fail(missing);
 }

@@ -6,6 +6,7 @@
 #include "elements.h"
 #include "flows.h"
 #include "netlink/rtnl.h"
+#include "nftables/intact.h"
 #include "nftables/legacy.h"
 #include "nftables/masquerade.h"
 #include "os/sysctl.h"
@@ -176,8 +177,9 @@ void check(const cni::Invocation& call) {
         return;
     nft::Socket nftables;
     std::vector<std::string> faults;
-    if (!nft::find(nftables, nft::shared_table(), "schema", portmap::schema_key()))
-        faults.emplace_back("the chains of table inet cnative are missing");
+    if (std::string missing = nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config));
+        !missing.empty())
+        faults.push_back(std::move(missing));
     const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
     for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
         if (std::string fault = fault_of(nftables, element); !fault.empty())

@@ -177,12 +177,6 @@ nft::Fragment fragment() {
     return fragment;
 }
 
-nft::Bytes schema_key() {
-    nft::Bytes key;
-    nft::append_ifname(key, fragment_name);
-    return key;
-}
-
 std::vector<nft::Chain> condition_chains(const Config& config) {
     std::vector<nft::Chain> chains;
     for (const Words& words : {ipv4, ipv6}) {

@@ -11,8 +11,6 @@ namespace portmap {
 
 /// Sets, maps and chains that all mappings share.
 [[nodiscard]] nft::Fragment fragment();
-/// Where the table remembers that it has them.
-[[nodiscard]] nft::Bytes schema_key();
 
 /// The chains that conditions elements jump to: what meets the conditions returns and is mapped, the rest is accepted.
 [[nodiscard]] std::vector<nft::Chain> condition_chains(const Config& config);
