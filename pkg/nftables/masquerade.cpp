@@ -79,7 +79,7 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
                                        .verdict = Within::accept});
         wanted.elements.push_back(element_for(address.address, owner));
     }
-    create_owned(socket, wanted, [&](const Element&, const Element& theirs) {
+    (void)create_owned(socket, wanted, [&](const Element&, const Element& theirs) {
         if (network_of(theirs.owner) != network_of(owner))
             os::warn(os::cat("masquerading for the same address was asked for by ", theirs.owner,
                              " too: its subnet overlaps with this network's"));

@@ -70,9 +70,10 @@ bool same_key(const Element& a, const Element& b) {
 }
 
 // Sorts out the keys that are taken: ours as they should be are dropped from `missing`, what may be replaced goes
-// to `replaced`.
-void settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken, const OnTaken& on_taken,
+// to `replaced`. Returns whether any was ours.
+bool settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken, const OnTaken& on_taken,
             std::vector<Element>& replaced, std::vector<Element>& missing) {
+    bool any_own = false;
     for (const Element& ours : taken) {
         const auto place = std::ranges::find_if(missing, [&](const Element& e) { return same_key(e, ours); });
         if (place == missing.end())
@@ -81,6 +82,7 @@ void settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& ta
         if (!theirs)
             continue;
         const bool own = theirs->owner == ours.owner;
+        any_own = any_own || own;
         if (own && theirs->data == ours.data && theirs->jump == ours.jump)
             missing.erase(place);
         else if (own || on_taken(ours, *theirs))
@@ -88,6 +90,7 @@ void settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& ta
         else
             missing.erase(place);
     }
+    return any_own;
 }
 
 } // namespace
@@ -102,9 +105,9 @@ bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
     return socket.query(request, os::cat("get chain ", name), [](const nlmsghdr*) {});
 }
 
-void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
+bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
     std::vector<Element> missing = wanted.elements, replaced;
-    bool anew = false;
+    bool anew = false, been_here = false;
     for (int tries = 1;; ++tries) {
         const std::uint32_t generation = replaced.empty() ? 0 : socket.generation();
         // What is to be replaced must still be what was asked about.
@@ -115,12 +118,12 @@ void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
         Transaction batch(socket, wanted.fragment->table);
         Attempt(socket, wanted).build(batch, anew, replaced, missing);
         if (batch.empty())
-            return;
+            return been_here;
         if (!replaced.empty())
             batch.only_if_generation(generation);
         try {
             batch.commit();
-            return;
+            return been_here;
         } catch (const Error& error) {
             const bool again =
                 error.err() == ENOENT || error.err() == EEXIST || error.err() == ERESTART || error.err() == EBUSY;
@@ -128,7 +131,8 @@ void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
                 throw;
             anew = anew || error.err() == ENOENT;
         }
-        settle(socket, wanted, batch.taken(), on_taken, replaced, missing);
+        if (settle(socket, wanted, batch.taken(), on_taken, replaced, missing))
+            been_here = true;
     }
 }
 

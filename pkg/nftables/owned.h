@@ -24,8 +24,8 @@ struct Wanted {
 };
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content
-/// of our own is replaced without asking.
-void create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken);
+/// of our own is replaced without asking. Returns whether there was any of our own: the owner has been here before.
+bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken);
 
 /// Removes those of the given keys whose owner is `owner`: looked up one by one, and removed in one batch that the
 /// kernel refuses when anything changed since (then it is done again). The rest of the sets is never looked at.

@@ -50,6 +50,30 @@ bool has(nft::Socket& nftables, const nft::Element& element) {
     return nft::find(nftables, nft::shared_table(), element.set, element.key).has_value();
 }
 
+std::vector<nft::Element> list_own(nft::Socket& nftables, const std::string& owner) {
+    std::vector<nft::Element> own;
+    for (const std::string& set : portmap::owned_sets()) {
+        for (nft::Element& element : nft::list(nftables, nft::shared_table(), set)) {
+            if (element.owner == owner)
+                own.push_back(std::move(element));
+        }
+    }
+    return own;
+}
+
+bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
+    return std::ranges::any_of(elements,
+                               [&](const nft::Element& e) { return e.set == wanted.set && e.key == wanted.key; });
+}
+
+// An earlier ADD of this attachment, which nobody undid, may have had other mappings.
+void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wanted, const std::string& owner) {
+    std::vector<nft::Element> own = list_own(nftables, owner);
+    std::erase_if(own, [&](const nft::Element& element) { return contains(wanted, element); });
+    nft::remove_owned(nftables, nft::shared_table(), own, owner);
+    portmap::forget_flows_to_container(own);
+}
+
 void publish(const cni::Invocation& call, const Config& config, const Targets& targets,
              const std::optional<std::string>& device) {
     const nft::Fragment fragment = portmap::fragment();
@@ -62,7 +86,8 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        nft::create_owned(nftables, wanted, may_replace);
+        if (nft::create_owned(nftables, wanted, may_replace))
+            remove_others(nftables, wanted.elements, call.owner());
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
     }
@@ -77,34 +102,37 @@ void route_loopback(const std::string& device) {
     }
 }
 
-/// This attachment's elements in the kernel: looked up by key when the config and prevResult tell what they were.
-std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call) {
-    const nft::Table table = nft::shared_table();
+/// This attachment's elements by the keys that config and prevResult tell; nothing when they do not tell all of it.
+std::optional<std::vector<nft::Element>> find_by_key(nft::Socket& nftables, const cni::Invocation& call) {
     const std::string owner = call.owner();
     const auto config = portmap::parse_leniently(call);
     const auto result = call.prev_result_leniently();
-    std::vector<nft::Element> own;
-    const auto keep_own = [&](nft::Element element) {
-        if (element.owner == owner)
-            own.push_back(std::move(element));
-    };
-    if (config && result) {
-        const Targets targets = portmap::container_addresses(*result, call.ifname);
-        for (const nft::Element& key : portmap::possible_keys(config->mappings, targets)) {
-            if (auto element = nft::find(nftables, table, key.set, key.key))
-                keep_own(std::move(*element));
-        }
-        // Most containers have no mappings. Had this one had any, its address would be in the hairpin set.
-        const bool has_address = targets.v4 || targets.v6;
-        if (!config->mappings.empty() || (config->snat && has_address && own.empty()))
-            return own;
+    if (!config || !result)
+        return std::nullopt;
+    const Targets targets = portmap::container_addresses(*result, call.ifname);
+    std::vector<nft::Element> own, seen;
+    for (const nft::Element& key : portmap::possible_keys(config->mappings, targets)) {
+        const auto element = nft::find(nftables, nft::shared_table(), key.set, key.key);
+        if (element && element->owner == owner)
+            own.push_back(*element);
+        if (element && container_of(element->owner) == container_of(owner))
+            seen.push_back(*element);
     }
-    own.clear();
-    for (const std::string& set : portmap::owned_sets()) {
-        for (nft::Element& element : nft::list(nftables, table, set))
-            keep_own(std::move(element));
+    // A port that is not there says that the mappings were others, or that this is not the first DEL.
+    for (const nft::Element& element : portmap::elements(*config, targets, owner)) {
+        if (portmap::read_mapped(element) && !contains(seen, element))
+            return std::nullopt;
     }
+    // Most containers have no mappings. Had this one had any, its address would be in the hairpin set.
+    const bool has_address = targets.v4 || targets.v6;
+    if (config->mappings.empty() && !(config->snat && has_address && own.empty()))
+        return std::nullopt;
     return own;
+}
+
+std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call) {
+    auto own = find_by_key(nftables, call);
+    return own ? std::move(*own) : list_own(nftables, call.owner());
 }
 
 // A kernel without nf_tables holds nothing of ours.
