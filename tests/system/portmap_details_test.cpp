@@ -196,6 +196,17 @@ TEST_CASE("portmap: options of the two backends do not mix, in the Go suite's wo
     CHECK(refusal({{"backend", "ebpf"}}) == "failed to parse config: unrecognized backend \"ebpf\"");
 }
 
+TEST_CASE("portmap: a port of [::1] is taken, with a warning") {
+    World world;
+    world.netns("c1");
+    Network network(bridge_portmap_list());
+    json one = mapping(8080, 80);
+    one["hostIP"] = "::1";
+    const Answer answer = network.add("c1", ports({one}));
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK_MESSAGE(contains(answer.err, "hostIP ::1: nothing will reach this mapping"), answer.err);
+}
+
 TEST_CASE("portmap: a whole chain of 0.1.0 and of 0.2.0 maps both families") {
     for (const std::string version : {"0.1.0", "0.2.0"}) {
         CAPTURE(version);

@@ -110,6 +110,9 @@ std::optional<inet::Address> read_host_ip(const WrittenMapping& written) {
     const auto address = inet::Address::parse(written.host_ip);
     if (!address)
         written.object.refuse("hostIP", "must be an IPv4 or IPv6 address, or empty for every address of this host");
+    if (*address == inet::Address::parse("::1"))
+        os::warn("hostIP ::1: nothing will reach this mapping, for Linux routes no IPv6 loopback addresses; use "
+                 "127.0.0.1 or an address of the host");
     return address;
 }
 
