@@ -24,7 +24,7 @@ struct Watcher : doctest::IReporter {
     void test_case_start(const doctest::TestCaseData& test) override { current = test.m_name; }
     void test_case_reenter(const doctest::TestCaseData&) override {}
     void test_case_end(const doctest::CurrentTestCaseStats& stats) override {
-        // One line a case: what run-against-go.sh compares.
+        // One line a case: what run-go.sh compares.
         std::printf("%s: %s\n", stats.testCaseSuccess ? "ok" : "FAIL", current.c_str());
         std::fflush(stdout);
     }
