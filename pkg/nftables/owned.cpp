@@ -141,8 +141,7 @@ std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element
     // a set's hash table under it.
     const auto place = [](const Element& e) { return std::tie(e.set, e.key); };
     std::ranges::sort(keys, {}, place);
-    const auto repeated = std::ranges::unique(keys, same_key);
-    keys.erase(repeated.begin(), repeated.end());
+    keys.erase(std::unique(keys.begin(), keys.end(), same_key), keys.end());
     for (int tries = 1; !keys.empty(); ++tries) {
         const std::uint32_t generation = socket.generation();
         std::erase_if(keys, [&](const Element& element) {
