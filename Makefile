@@ -48,10 +48,10 @@ test-instructions: configure ## user-space instructions of the calls that matter
 	cmake --build $(BUILD) --target plugins
 	tests/bench/instructions.sh
 
-test-fault: configure ## kill the plugins at every system call and look at what is left
+test-fault: configure ## kill the plugins at every system call, fail some of the calls, look at what is left; LONG=1: all
 	.ci/packages.sh test
 	cmake --build $(BUILD)
-	tests/fault/kill-sweep.sh
+	tests/fault/run.sh $(if $(LONG),long)
 
 lint: configure ## clang-format, clang-tidy, and the rules of CONTRIBUTING.md
 	.ci/packages.sh lint

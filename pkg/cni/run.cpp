@@ -242,6 +242,7 @@ void prepare_descriptors() noexcept {
 
 int run(const Plugin& plugin, int argc, char** argv) noexcept {
     try {
+        os::block_signals(); // first of all: from here on SIGTERM gets an answer
         prepare_descriptors();
         if (argc > 1 && std::string_view(argv[1]) == "--version") {
             print_version(plugin);
@@ -251,7 +252,6 @@ int run(const Plugin& plugin, int argc, char** argv) noexcept {
         const std::string crash = error_document(Error(os::cat(
             "the ", plugin.name, " plugin crashed: this is a bug in it; a DEL removes what this call may have left")));
         os::answer_crashes_with(crash);
-        os::block_signals();
         const int status = serve_or_explain(plugin);
         os::answer_crashes_with({});
         return status;

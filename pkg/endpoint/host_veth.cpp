@@ -30,6 +30,14 @@ bool is_finished(const netlink::Link& link, std::string_view owner) {
                              ") already exists"));
 }
 
+// After a creation without an answer. One that is finished is not what was asked for: it was in the way.
+void remove_unless_finished(const std::string& name, std::string_view owner) {
+    netlink::Rtnl host; // the socket that failed may have more in store
+    const auto link = host.find_link(name);
+    if (link && is_ours(*link, owner) && !is_finished(*link, owner))
+        host.delete_link(link->index);
+}
+
 // One try under one name; nothing when the name belongs to somebody else.
 std::optional<Veth> try_create(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
                                const netlink::VethSpec& spec) {
@@ -38,6 +46,9 @@ std::optional<Veth> try_create(netlink::Rtnl& host, const netns::Netns& sandbox,
         try {
             host.create_veth(spec, sandbox);
             return Veth{.host_name = spec.host_name, .rebuilt = cleared};
+        } catch (const netlink::Unanswered& error) {
+            remove_unless_finished(spec.host_name, owner);
+            throw cni::Error(os::cat("failed to make veth pair: ", os::errno_text(error.err())));
         } catch (const netlink::Error& error) {
             if (error.err() == EXFULL)
                 throw;

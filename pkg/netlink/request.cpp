@@ -43,11 +43,11 @@ std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subj
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0)
-            throw Error(errno == EAGAIN ? ETIMEDOUT : errno, subject.operation, subject.object);
+            throw Unanswered(errno == EAGAIN ? ETIMEDOUT : errno, subject.operation, subject.object);
         if (sender_size != sizeof sender || sender.nl_pid != 0)
             continue;
         if (static_cast<std::size_t>(size) > buffer.size())
-            throw Error(EMSGSIZE, subject.operation, subject.object);
+            throw Unanswered(EMSGSIZE, subject.operation, subject.object);
         return static_cast<std::size_t>(size);
     }
 }

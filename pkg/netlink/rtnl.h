@@ -23,6 +23,12 @@ class Error : public os::Error {
     using os::Error::Error;
 };
 
+/// The request was sent and no answer came: it may have been carried out or not.
+class Unanswered : public Error {
+  public:
+    using Error::Error;
+};
+
 enum class Index : int {};
 
 /// What a link looks like; a copy, it does not follow the kernel.

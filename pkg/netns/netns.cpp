@@ -100,9 +100,13 @@ Entered::Entered(const Netns& netns) {
     home_ = std::move(home);
 }
 
+// Whatever comes after would be done to the wrong host, so there is no going on without.
 Entered::~Entered() {
-    if (::setns(home_.get(), CLONE_NEWNET) != 0)
-        std::abort();
+    constexpr int most_tries = 3; // it may want for memory for a moment
+    for (int tries = 1; ::setns(home_.get(), CLONE_NEWNET) != 0; ++tries) {
+        if (tries == most_tries)
+            std::abort();
+    }
 }
 
 } // namespace netns

@@ -24,8 +24,10 @@ int main(int argc, char** argv) {
     ptrace(PTRACE_SETOPTIONS, pid, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
     long calls = 0;
     bool entering = true;
-    for (int signal = 0;; signal = 0) {
+    int signal = 0;
+    for (;;) {
         ptrace(PTRACE_SYSCALL, pid, nullptr, static_cast<long>(signal));
+        signal = 0;
         waitpid(pid, &status, 0);
         if (WIFEXITED(status))
             return WEXITSTATUS(status);
