@@ -238,12 +238,18 @@ void prepare_descriptors() noexcept {
     (void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
+/// The caller's umask decides about others, not about whether the next call can read what this one makes.
+void prepare_umask() noexcept {
+    umask(umask(S_IRWXG | S_IRWXO) & (S_IRWXG | S_IRWXO));
+}
+
 } // namespace
 
 int run(const Plugin& plugin, int argc, char** argv) noexcept {
     try {
         os::block_signals(); // first of all: from here on SIGTERM gets an answer
         prepare_descriptors();
+        prepare_umask();
         if (argc > 1 && std::string_view(argv[1]) == "--version") {
             print_version(plugin);
             return 0;
