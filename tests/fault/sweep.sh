@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the sweeps share: a private host with one container that stays, a state to compare, the configs. Sourced in
-# namespaces of its own with $work, a folder, and CNI_BIN_DIR.
+# namespaces of its own with $work, a folder, and CNI_BIN_DIR; $passed and $failed are the sweeps' to count.
+# shellcheck disable=SC2034,SC2154
 
 mount -t tmpfs tmpfs /run
 mkdir -p /var/lib/cni /run/netns
