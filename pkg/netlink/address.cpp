@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
+#include <optional>
 #include <vector>
 
 #include <linux/if_addr.h>
@@ -34,9 +35,10 @@ struct Found {
     std::uint32_t flags = 0;
 };
 
-std::vector<Found> list(nl_sock* socket, Index index, inet::Family family) {
+// Of one family, or of both.
+std::vector<Found> list(nl_sock* socket, Index index, std::optional<inet::Family> family) {
     ifaddrmsg header{};
-    header.ifa_family = family_number(family);
+    header.ifa_family = family ? family_number(*family) : std::uint8_t{AF_UNSPEC};
     header.ifa_index = static_cast<unsigned>(index); // with strict checking the kernel sends this link's only
     Message message(RTM_GETADDR, NLM_F_DUMP, header);
     std::vector<Found> found;
@@ -45,14 +47,18 @@ std::vector<Found> list(nl_sock* socket, Index index, inet::Family family) {
         if (reply->nlmsg_type != RTM_NEWADDR || nlmsg_parse(reply, sizeof header, attributes, IFA_MAX, nullptr) != 0)
             return;
         const auto* answer = static_cast<const ifaddrmsg*>(nlmsg_data(reply));
-        if (answer->ifa_index != static_cast<unsigned>(index) || answer->ifa_family != header.ifa_family)
+        const bool is_v6 = answer->ifa_family == AF_INET6;
+        if (answer->ifa_index != static_cast<unsigned>(index) || (!is_v6 && answer->ifa_family != AF_INET))
+            return;
+        const inet::Family family_told = is_v6 ? inet::Family::v6 : inet::Family::v4;
+        if (family && family_told != *family)
             return;
         auto address = get_address(attributes[IFA_LOCAL]);
         if (!address)
             address = get_address(attributes[IFA_ADDRESS]);
         const std::uint32_t flags =
             attributes[IFA_FLAGS] != nullptr ? get_u32(attributes[IFA_FLAGS]) : answer->ifa_flags;
-        if (address && address->family() == family) // a v4-mapped one reads as IPv4 and is nothing we ever set
+        if (address && address->family() == family_told) // a v4-mapped one reads as IPv4 and is nothing we ever set
             found.push_back({{*address, answer->ifa_prefixlen}, flags});
     };
     query(socket, message, {"list addresses of", os::cat("link ", static_cast<int>(index))}, read,
@@ -65,6 +71,13 @@ std::vector<Found> list(nl_sock* socket, Index index, inet::Family family) {
 std::vector<inet::Prefix> Rtnl::addresses(Index index, inet::Family family) {
     std::vector<inet::Prefix> prefixes;
     for (const Found& found : list(socket_.get(), index, family))
+        prefixes.push_back(found.prefix);
+    return prefixes;
+}
+
+std::vector<inet::Prefix> Rtnl::addresses(Index index) {
+    std::vector<inet::Prefix> prefixes;
+    for (const Found& found : list(socket_.get(), index, std::nullopt))
         prefixes.push_back(found.prefix);
     return prefixes;
 }

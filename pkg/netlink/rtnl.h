@@ -117,6 +117,7 @@ class Rtnl {
     void set_port(Index index, const PortSettings& settings);
 
     [[nodiscard]] std::vector<inet::Prefix> addresses(Index index, inet::Family family);
+    [[nodiscard]] std::vector<inet::Prefix> addresses(Index index); ///< of both families, in one request
     /// IPv6 addresses of the link that are still tentative / failed DAD.
     struct DadState {
         std::vector<inet::Address> tentative, failed;

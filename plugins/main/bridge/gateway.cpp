@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "cni/error.h"
 #include "endpoint/forwarding.h"
@@ -90,11 +91,16 @@ std::vector<inet::Prefix> complete_gateways(const Config& config, cni::Result& r
 
 void add_gateways(netlink::Rtnl& host, const netlink::Link& bridge, const Config& config,
                   std::span<const inet::Prefix> gateways) {
+    if (gateways.empty())
+        return;
+    const std::vector<inet::Prefix> addresses = host.addresses(bridge.index);
     for (const Family family : {Family::v4, Family::v6}) {
         const auto of_family = [&](const inet::Prefix& gateway) { return gateway.address.family() == family; };
         if (std::ranges::none_of(gateways, of_family))
             continue;
-        const std::vector<inet::Prefix> present = host.addresses(bridge.index, family);
+        std::vector<inet::Prefix> present;
+        std::ranges::copy_if(addresses, std::back_inserter(present),
+                             [&](const inet::Prefix& p) { return p.address.family() == family; });
         for (const inet::Prefix& gateway : gateways) {
             if (!of_family(gateway) || std::ranges::find(present, gateway) != present.end())
                 continue;
