@@ -168,6 +168,17 @@ TEST_CASE("host-local: network and broadcast address are leased when the config 
           "failed to allocate for range 0: no IP addresses available in range set: 10.9.0.0-10.9.0.3");
 }
 
+// Was: a range that ends before it starts, "2^63 addresses", and none of them to be had.
+TEST_CASE("host-local: a range that starts at the broadcast address ends there") {
+    World world;
+    const json config = hl_ranges({range("10.9.0.0/30", {{"rangeStart", "10.9.0.3"}})});
+    CHECK(leased(config, "c1") == "10.9.0.3/30");
+    const Answer answer = hl("ADD", config, "c2");
+    CHECK(answer.msg() ==
+          "failed to allocate for range 0: no IP addresses available in range set: 10.9.0.3-10.9.0.3");
+    CHECK_MESSAGE(contains(answer.err, "range set 10.9.0.3-10.9.0.3 has 1 addresses and holds 1 leases"), answer.err);
+}
+
 TEST_CASE("host-local: in IPv6 the last address of the subnet is leased") {
     World world;
     const json config = hl_ranges({range("fd09::/126")});
@@ -263,6 +274,9 @@ TEST_CASE("host-local: text that is no address") {
     CHECK(refusal(hl_ranges({range("10.1.2.0/24", {{"rangeStart", "10.1.2"}})})) == "invalid IP address: 10.1.2");
     CHECK(refusal(hl_ranges({range("10.1.2.0/24", {{"rangeEnd", "10.1.2.0/24"}})})) ==
           "invalid IP address: 10.1.2.0/24");
+    CHECK(refusal(small_pool({{"routes", {{{"dst", "foo"}}}}})) == "invalid CIDR address: foo");
+    CHECK(refusal(small_pool({{"routes", {{{"dst", ""}}}}})) == "invalid CIDR address: ");
+    CHECK(refusal(small_pool({{"routes", {{{"dst", "0.0.0.0/0"}, {"gw", "10.1.2"}}}}})) == "invalid IP address: 10.1.2");
 }
 
 TEST_CASE("host-local: ranges that overlap, within a set and between sets") {

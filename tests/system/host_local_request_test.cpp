@@ -26,6 +26,8 @@ TEST_CASE("host-local: an address by CNI_ARGS, with and without prefix length") 
     World world;
     CHECK(leased(small_pool(), "c1", "eth0", "IP=10.9.0.5") == "10.9.0.5/29");
     CHECK(leased(small_pool(), "c2", "eth0", "IP=10.9.0.4/24") == "10.9.0.4/29");
+    CHECK(leased(small_pool(), "c3", "eth0", "IP=::ffff:10.9.0.3/64") == "10.9.0.3/29");
+    CHECK(contains(refusal(small_pool(), "c4", "IP=10.9.0.5/33"), "invalid IP address 10.9.0.5/33"));
 }
 
 TEST_CASE("host-local: an empty IP in CNI_ARGS asks for nothing") {
@@ -100,5 +102,8 @@ TEST_CASE("host-local: what is no address is refused") {
     CHECK(refusal(asking_runtime(small_pool(), {""})) == "cannot understand ip: IP <nil> not v4 nor v6");
     CHECK(refusal(asking_args(small_pool(), {""})) == "cannot understand ip: IP <nil> not v4 nor v6");
     CHECK(contains(refusal(asking_runtime(small_pool(), {"foo"})), "invalid IP address foo"));
+    // The config is read before CNI_ARGS, and what it says is looked at after them.
+    CHECK(refusal(asking_runtime(small_pool(), {"foo"}), "c1", "IP=bar") == "invalid IP address foo");
+    CHECK(contains(refusal(asking_runtime(small_pool(), {""}), "c1", "IP=bar"), "invalid IP address bar"));
     CHECK(leases("net").empty());
 }

@@ -142,6 +142,8 @@ TEST_CASE("ranges: defaults") {
           "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffd-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
     CHECK(complete(spec("10.1.2.0/24", "", "", "10.9.9.9")).size_text() == "254");
     CHECK(complete(spec("10.1.2.0/24", "10.1.2.0", "10.1.2.255")).text() == "10.1.2.0-10.1.2.255");
+    CHECK(complete(spec("10.1.2.0/24", "10.1.2.255")).text() == "10.1.2.255-10.1.2.255");
+    CHECK(complete(spec("10.1.2.0/24", "10.1.2.255")).size_text() == "1");
 }
 
 TEST_CASE("ranges: what is refused, and how") {

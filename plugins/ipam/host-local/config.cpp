@@ -63,12 +63,13 @@ void append_ranges(RangeSpecs& specs, const cni::Object& object, std::string_vie
     }
 }
 
-/// "ip" or "ip/len", whose length counts for nothing.
+/// "ip" or "ip/len", whose length must be one but counts for nothing.
 std::optional<inet::Address> parse_requested(std::string_view text) {
-    if (text.find('/') == text.npos)
-        return inet::Address::parse(text);
-    const auto prefix = inet::Prefix::parse(text);
-    return prefix ? std::optional(prefix->address) : std::nullopt;
+    const std::size_t slash = text.find('/');
+    const std::uint64_t longest = text.find(':') == text.npos ? 32 : 128;
+    if (slash != text.npos && !os::parse_uint(text.substr(slash + 1), longest))
+        return std::nullopt;
+    return inet::Address::parse(text.substr(0, slash));
 }
 
 void add_requested(Config& config, const inet::Address& address) {
@@ -76,32 +77,58 @@ void add_requested(Config& config, const inet::Address& address) {
         config.requested.push_back(address);
 }
 
-void add_requested(Config& config, const cni::Object& object) {
+/// An entry that is "" is nothing yet: what the Go suite's decoder lets pass, its next step refuses.
+using Requested = std::vector<std::optional<inet::Address>>;
+
+void append_requested(Requested& requested, const cni::Object& object) {
     for (const std::string& text : object.texts("ips")) {
-        if (text.empty())
-            refuse(object, "ips", "cannot understand ip: IP <nil> not v4 nor v6");
-        const auto address = parse_requested(text);
-        if (!address)
+        requested.push_back(parse_requested(text));
+        if (!requested.back() && !text.empty())
             refuse(object, "ips", os::cat("invalid IP address ", text));
+    }
+}
+
+/// The addresses of the config's `args.cni` and of the runtime.
+Requested read_requested(const cni::Invocation& call) {
+    Requested requested;
+    const auto config_args = call.config.object("args");
+    if (const auto cni_args = config_args ? config_args->object("cni") : std::nullopt)
+        append_requested(requested, *cni_args);
+    if (const auto runtime = call.config.object("runtimeConfig"))
+        append_requested(requested, *runtime);
+    return requested;
+}
+
+/// The address in CNI_ARGS.
+std::optional<inet::Address> read_requested_by_args(std::string_view text) {
+    const auto args = cni::parse_args(text, {"IP"});
+    const auto ip = args.find("IP");
+    if (ip == args.end() || ip->second.empty())
+        return std::nullopt;
+    const auto address = parse_requested(ip->second);
+    if (!address)
+        throw cni::Error(os::cat("ARGS: error parsing value of pair ", os::quote("IP=" + ip->second),
+                                 ": invalid IP address ", ip->second));
+    return address;
+}
+
+/// They add up.
+void add_requested(Config& config, const std::optional<inet::Address>& from_args, const Requested& others) {
+    if (from_args)
+        add_requested(config, *from_args);
+    for (const auto& address : others) {
+        if (!address)
+            throw cni::Error("cannot understand ip: IP <nil> not v4 nor v6");
         add_requested(config, *address);
     }
 }
 
-/// The address in CNI_ARGS, the config's `args.cni` and the runtime's: they add up.
-void read_requested(Config& config, const cni::Invocation& call, const std::optional<cni::Object>& runtime) {
-    const auto args = cni::parse_args(call.args, {"IP"});
-    if (const auto ip = args.find("IP"); ip != args.end() && !ip->second.empty()) {
-        const auto address = parse_requested(ip->second);
-        if (!address)
-            throw cni::Error(os::cat("ARGS: error parsing value of pair ", os::quote("IP=" + ip->second),
-                                     ": invalid IP address ", ip->second));
-        add_requested(config, *address);
-    }
-    const auto config_args = call.config.object("args");
-    if (const auto cni_args = config_args ? config_args->object("cni") : std::nullopt)
-        add_requested(config, *cni_args);
-    if (runtime)
-        add_requested(config, *runtime);
+/// In the Go suite's words, which name the value only.
+cni::Route read_named_route(const cni::Object& object) {
+    if (const std::string dst = object.text("dst"); object.has("dst") && dst != "<nil>" && !inet::Prefix::parse(dst))
+        refuse(object, "dst", os::cat("invalid CIDR address: ", dst));
+    (void)read_address(object, "gw");
+    return cni::read_route(object);
 }
 
 std::string data_dir_of(const cni::Object& ipam) {
@@ -113,11 +140,10 @@ std::string data_dir_of(const cni::Object& ipam) {
 
 Config read_config(const cni::Invocation& call) {
     const auto ipam = call.config.object("ipam");
-    const auto runtime = call.config.object("runtimeConfig");
-
     RangeSpecs specs;
-    if (runtime)
+    if (const auto runtime = call.config.object("runtimeConfig"))
         append_ranges(specs, *runtime, "ipRanges");
+    const Requested requested = read_requested(call);
     if (!ipam)
         throw cni::Error("IPAM config missing 'ipam' key");
     if (const RangeSpec single = read_range(*ipam); single.subnet || !single.mapped_subnet.empty())
@@ -128,12 +154,12 @@ Config read_config(const cni::Invocation& call) {
     config.data_dir = data_dir_of(*ipam);
     config.resolv_conf = ipam->text("resolvConf");
     for (const cni::Object& route : ipam->objects("routes"))
-        config.routes.push_back(cni::read_route(route));
+        config.routes.push_back(read_named_route(route));
     for (const std::string_view other : {"type", "name"})
-        ipam->accept(other);
+        (void)ipam->text(other);
     ipam->warn_unknown();
 
-    read_requested(config, call, runtime);
+    add_requested(config, read_requested_by_args(call.args), requested);
     config.sets = complete_sets(specs, call.config.text("cniVersion"));
     return config;
 }

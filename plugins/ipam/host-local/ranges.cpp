@@ -126,7 +126,8 @@ Range complete(const RangeSpec& spec) {
     }
     if (spec.end && (!subnet.contains(*spec.end) || *spec.end < range.start))
         throw cni::Error(os::cat("RangeEnd ", spec.end->text(), " not in network ", subnet.text()));
-    range.end = spec.end.value_or(default_end(subnet));
+    // The broadcast address alone, when that is the start; the Go suite goes on behind the subnet's end.
+    range.end = spec.end.value_or(std::max(default_end(subnet), range.start));
     return range;
 }
 
