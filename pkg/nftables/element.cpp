@@ -31,6 +31,7 @@ Bytes bytes_of(nftnl_set_elem* element, std::uint16_t attribute) {
 Element read_element(const std::string& set, nftnl_set_elem* element) {
     Element read{.set = set,
                  .key = bytes_of(element, NFTNL_SET_ELEM_KEY),
+                 .key_end = bytes_of(element, NFTNL_SET_ELEM_KEY_END),
                  .data = bytes_of(element, NFTNL_SET_ELEM_DATA),
                  .owner = wire::comment_in(bytes_of(element, NFTNL_SET_ELEM_USERDATA))};
     if (const char* chain = nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN))
@@ -106,6 +107,9 @@ wire::SetPtr wire::set_with(const Table& table, const Element& element, bool key
         throw std::bad_alloc();
     nftnl_set_elem_add(set.get(), entry); // owned by the set from here on
     nftnl_set_elem_set(entry, NFTNL_SET_ELEM_KEY, element.key.data(), static_cast<std::uint32_t>(element.key.size()));
+    if (!element.key_end.empty())
+        nftnl_set_elem_set(entry, NFTNL_SET_ELEM_KEY_END, element.key_end.data(),
+                           static_cast<std::uint32_t>(element.key_end.size()));
     if (key_only)
         return set;
     if (!element.data.empty())

@@ -27,12 +27,14 @@ void append_mark(Bytes& bytes, std::uint32_t mark);      ///< host order, as the
 struct Element {
     std::string set;
     Bytes key;
+    Bytes key_end{}; ///< of an interval: its last key; the kernel takes `key` for its first
     Bytes data;
     std::string jump; ///< the chain a verdict map jumps to
     std::string owner;
 };
 
-/// One element by key: cost independent of the set's size. Nothing when it, its set or its table is not there.
+/// One element by key, or the interval that covers it: cost independent of the set's size. Nothing when it, its set or
+/// its table is not there.
 [[nodiscard]] std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key);
 /// All elements of a set: for GC, CHECK and a DEL that has lost its config. Empty when the set is not there.
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);

@@ -22,6 +22,8 @@ namespace {
 
 // Another change between look and commit sends us back to looking; that many in a row do not happen by chance.
 constexpr int most_tries = 10;
+// Where the whole ruleset must rest, any ADD or DEL beside ours sends us back; but then that one got further.
+constexpr int most_restarts = 1000;
 
 enum class Schema : std::uint8_t { absent, other, current };
 
@@ -66,31 +68,57 @@ class Attempt {
 };
 
 bool same_key(const Element& a, const Element& b) {
-    return a.set == b.set && a.key == b.key;
+    return a.set == b.set && a.key == b.key && a.key_end == b.key_end;
 }
 
-// Sorts out the keys that are taken: ours as they should be are dropped from `missing`, what may be replaced goes
-// to `replaced`. Returns whether any was ours.
-bool settle(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken, const OnTaken& on_taken,
-            std::vector<Element>& replaced, std::vector<Element>& missing) {
+bool is_interval(const Element& element) {
+    return !element.key_end.empty();
+}
+
+bool contains(const std::vector<Element>& elements, const Element& wanted) {
+    return std::ranges::any_of(elements, [&](const Element& e) { return same_key(e, wanted); });
+}
+
+// Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
+// `replaced`. Returns whether any was ours.
+bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,
+            std::vector<Element>& missing) {
     bool any_own = false;
-    for (const Element& ours : taken) {
+    for (const auto& [ours, theirs] : overlaps) {
         const auto place = std::ranges::find_if(missing, [&](const Element& e) { return same_key(e, ours); });
-        if (place == missing.end())
-            continue; // a ledger entry: the next look finds it
-        const auto theirs = find(socket, wanted.fragment->table, ours.set, ours.key);
-        if (!theirs)
-            continue;
-        const bool own = theirs->owner == ours.owner;
+        if (place == missing.end() || contains(replaced, theirs))
+            continue; // settled before, or a ledger entry: the next look finds it
+        const bool own = theirs.owner == ours.owner;
         any_own = any_own || own;
-        if (own && theirs->data == ours.data && theirs->jump == ours.jump)
+        if (own && same_key(ours, theirs) && theirs.data == ours.data && theirs.jump == ours.jump)
             missing.erase(place);
-        else if (own || on_taken(ours, *theirs))
-            replaced.push_back(*theirs);
+        else if (own || on_taken(ours, theirs))
+            replaced.push_back(theirs);
         else
             missing.erase(place);
     }
     return any_own;
+}
+
+std::vector<Overlap> overlaps_of(Socket& socket, const Wanted& wanted, const std::vector<Element>& elements) {
+    return wanted.find_overlaps ? wanted.find_overlaps(socket, elements) : std::vector<Overlap>();
+}
+
+// An interval that came between look and commit cannot have seen our elements, so it is ours to give way.
+void refuse_late_overlaps(const std::vector<Overlap>& overlaps, const OnTaken& on_taken) {
+    for (const auto& [ours, theirs] : overlaps) {
+        if (theirs.owner != ours.owner)
+            (void)on_taken(ours, theirs);
+    }
+}
+
+std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken) {
+    std::vector<Overlap> found;
+    for (const Element& ours : taken) {
+        if (const auto theirs = find(socket, wanted.fragment->table, ours.set, ours.key))
+            found.push_back({.ours = ours, .theirs = *theirs});
+    }
+    return found;
 }
 
 } // namespace
@@ -107,33 +135,43 @@ bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
 
 bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
     std::vector<Element> missing = wanted.elements, replaced;
+    const bool intervals = std::ranges::any_of(missing, is_interval);
     bool anew = false, been_here = false;
     for (int tries = 1;; ++tries) {
-        const std::uint32_t generation = replaced.empty() ? 0 : socket.generation();
+        const bool guarded = intervals || !replaced.empty();
+        const std::uint32_t generation = guarded ? socket.generation() : 0;
         // What is to be replaced must still be what was asked about.
         std::erase_if(replaced, [&](const Element& element) {
             const auto now = find(socket, wanted.fragment->table, element.set, element.key);
-            return !now || now->owner != element.owner;
+            return !now || now->owner != element.owner || !same_key(*now, element);
         });
+        const bool had_none = replaced.empty();
+        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, missing))
+            been_here = true;
+        if (!guarded && had_none && !replaced.empty())
+            continue; // this time with a generation
         Transaction batch(socket, wanted.fragment->table);
         Attempt(socket, wanted).build(batch, anew, replaced, missing);
         if (batch.empty())
             return been_here;
-        if (!replaced.empty())
+        if (guarded)
             batch.only_if_generation(generation);
         try {
             batch.commit();
-            return been_here;
+            break;
         } catch (const Error& error) {
             const bool again =
                 error.err() == ENOENT || error.err() == EEXIST || error.err() == ERESTART || error.err() == EBUSY;
-            if (!again || tries == most_tries)
+            if (!again || tries >= (error.err() == ERESTART ? most_restarts : most_tries))
                 throw;
             anew = anew || error.err() == ENOENT;
         }
-        if (settle(socket, wanted, batch.taken(), on_taken, replaced, missing))
+        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, missing))
             been_here = true;
     }
+    if (!intervals)
+        refuse_late_overlaps(overlaps_of(socket, wanted, missing), on_taken);
+    return been_here;
 }
 
 std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
@@ -146,7 +184,7 @@ std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element
         const std::uint32_t generation = socket.generation();
         std::erase_if(keys, [&](const Element& element) {
             const auto now = find(socket, table, element.set, element.key);
-            return !now || now->owner != owner;
+            return !now || now->owner != owner || !same_key(*now, element);
         });
         if (keys.empty())
             return 0;

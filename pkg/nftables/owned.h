@@ -16,11 +16,23 @@ namespace nft {
 /// true replaces it, false skips ours. To refuse, throw.
 using OnTaken = std::function<bool(const Element& ours, const Element& theirs)>;
 
+/// An element of somebody's that leaves no room for one of ours, though its key is another one: intervals that overlap,
+/// or lie in two sets of which one shadows the other. The kernel finds no such thing across sets, and within one set
+/// only when an end of ours is covered.
+struct Overlap {
+    Element ours, theirs;
+};
+using FindOverlaps = std::function<std::vector<Overlap>(Socket&, const std::vector<Element>& elements)>;
+
 struct Wanted {
     const Fragment* fragment = nullptr;   ///< brought up to date when it is not there as it should be
     std::vector<SubnetRule> subnet_rules; ///< rules the elements rely on, one a subnet
     std::vector<Chain> chains;            ///< chains the elements jump to, made when missing
     std::vector<Element> elements;        ///< created exclusively
+    /// Asked before every try. With an interval among the elements the kernel takes the batch only if nothing has
+    /// changed since; else it is asked once more afterwards, and what it then finds of somebody else goes to
+    /// `on_taken`, for that to throw: the elements are there by then.
+    FindOverlaps find_overlaps;
 };
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content

@@ -297,6 +297,14 @@ Rule& Rule::masquerade() {
 }
 
 Rule& Rule::dnat(inet::Family family, const Selectors& selectors, const std::string& map) {
+    return dnat(family, selectors, map, true);
+}
+
+Rule& Rule::dnat_address(inet::Family family, const Selectors& selectors, const std::string& map) {
+    return dnat(family, selectors, map, false);
+}
+
+Rule& Rule::dnat(inet::Family family, const Selectors& selectors, const std::string& map, bool with_port) {
     nfproto(family);
     load(selectors);
     const bool v4 = family == inet::Family::v4;
@@ -306,7 +314,8 @@ Rule& Rule::dnat(inet::Family family, const Selectors& selectors, const std::str
         nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
         nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_FAMILY, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
         nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_REG_ADDR_MIN, first_register);
-        nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_REG_PROTO_MIN, register_at(v4 ? 1 : 4));
+        if (with_port)
+            nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_REG_PROTO_MIN, register_at(v4 ? 1 : 4));
     });
 }
 
@@ -335,7 +344,8 @@ std::string names_of(const std::vector<Field>& fields) {
 std::string Set::text() const {
     const bool is_map = verdicts || !data.empty();
     const std::string values = verdicts ? " : verdict" : is_map ? os::cat(" : ", names_of(data)) : std::string();
-    return os::cat(is_map ? "map " : "set ", name, " { type ", names_of(key), values, "; }");
+    return os::cat(is_map ? "map " : "set ", name, " { type ", names_of(key), values,
+                   intervals ? "; flags interval; }" : "; }");
 }
 
 std::string Chain::text() const {

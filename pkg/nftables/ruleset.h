@@ -24,6 +24,7 @@ struct Set {
     std::vector<Field> key;
     std::vector<Field> data; ///< of a map
     bool verdicts = false;   ///< a verdict map
+    bool intervals = false;  ///< elements are intervals; the key has several fields (the kernel's pipapo set)
     [[nodiscard]] std::string text() const;
 };
 
@@ -68,6 +69,8 @@ class Rule {
     Rule& masquerade();
     /// dnat to the address and port that `map` holds for the selectors.
     Rule& dnat(inet::Family family, const Selectors& selectors, const std::string& map);
+    /// dnat to the address that `map` holds for the selectors; the port stays.
+    Rule& dnat_address(inet::Family family, const Selectors& selectors, const std::string& map);
 
     [[nodiscard]] const std::string& chain() const { return chain_; }
     [[nodiscard]] const std::string& text() const { return text_; }
@@ -78,6 +81,7 @@ class Rule {
     Rule& add(std::string_view text, Expression expression);
     void require(Selector selector);
     void load(const Selectors& selectors);
+    Rule& dnat(inet::Family family, const Selectors& selectors, const std::string& map, bool with_port);
     Rule& verdict(std::string_view text, int code, const std::string& chain = {});
 
     std::string chain_, text_;

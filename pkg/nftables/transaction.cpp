@@ -75,7 +75,8 @@ std::string_view family_text(std::uint8_t family) {
 }
 
 std::string element_text(const Element& element) {
-    return os::cat(element.set, " { ", os::hex(element.key), element.owner.empty() ? "" : " comment ",
+    return os::cat(element.set, " { ", os::hex(element.key), element.key_end.empty() ? "" : "-",
+                   os::hex(element.key_end), element.owner.empty() ? "" : " comment ",
                    element.owner.empty() ? std::string() : os::quote(element.owner), " }");
 }
 
@@ -126,6 +127,13 @@ void put_set(nlmsghdr* message, const std::string& table, std::uint8_t family, c
         const TypeOf data = type_of(set.data);
         nftnl_set_set_u32(out, NFTNL_SET_DATA_TYPE, data.number);
         nftnl_set_set_u32(out, NFTNL_SET_DATA_LEN, data.size);
+    }
+    if (set.intervals) {
+        flags |= NFT_SET_INTERVAL | NFT_SET_CONCAT;
+        std::array<std::uint8_t, NFT_REG32_COUNT> lengths{}; // in bytes, without padding
+        std::ranges::transform(set.key, lengths.begin(),
+                               [](Field field) { return static_cast<std::uint8_t>(type_of(field).size); });
+        nftnl_set_set_data(out, NFTNL_SET_DESC_CONCAT, lengths.data(), static_cast<std::uint32_t>(set.key.size()));
     }
     nftnl_set_set_u32(out, NFTNL_SET_FLAGS, flags);
     const Bytes order = byte_order_of(set);

@@ -61,7 +61,8 @@ std::string elements(std::string_view config, const portmap::Targets& to) {
     std::string lines;
     for (const nft::Element& element : portmap::elements(portmap::parse(call_with(config)), to, "net/c1/eth0")) {
         CHECK(element.owner == "net/c1/eth0");
-        lines += os::cat(element.set, " ", os::hex(element.key), element.data.empty() ? "" : " ", os::hex(element.data),
+        lines += os::cat(element.set, " ", os::hex(element.key), element.key_end.empty() ? "" : "-",
+                         os::hex(element.key_end), element.data.empty() ? "" : " ", os::hex(element.data),
                          element.jump.empty() ? "" : " ", element.jump, "\n");
     }
     return lines;
@@ -327,6 +328,53 @@ TEST_CASE("portmap elements: DEL asks for all that an ADD may have made") {
                   "hostip_conditions6 ");
 }
 
+TEST_CASE("portmap elements: a range is one interval, with the address alone") {
+    CHECK(elements(R"({"runtimeConfig":{"portMappings":[
+                       {"hostPort":8000,"hostPortEnd":8010,"containerPort":8000,"protocol":"tcp"},
+                       {"hostPort":9000,"hostPortEnd":9001,"containerPort":9000,"containerPortEnd":9001,
+                        "protocol":"udp","hostIP":"192.0.2.1"}]}})",
+                   targets("10.0.0.2/24", "")) == "hostranges4 060000001f400000-060000001f4a0000 0a000002\n"
+                                                  "hostip_hostranges4 "
+                                                  "c00002011100000023280000-c00002011100000023290000 0a000002\n"
+                                                  "hairpin4 0a000002\n");
+    // One port is no range.
+    CHECK(elements(R"({"snat":false,"runtimeConfig":{"portMappings":[
+                       {"hostPort":8080,"hostPortEnd":8080,"containerPort":80,"protocol":"tcp"}]}})",
+                   targets("10.0.0.2/24", "")) == "hostports4 060000001f900000 0a00000200500000\n");
+}
+
+TEST_CASE("portmap config: a range that cannot be mapped is refused, and what to do is said") {
+    const auto refused = [](std::string_view more, std::string_view key, std::string_view why) {
+        const std::string text = refusal(with_mappings(os::cat(R"({"hostPort":8000,"protocol":"tcp",)", more, "}")));
+        CHECK_MESSAGE(text.starts_with(os::cat("key \"runtimeConfig.portMappings[0].", key, "\" is ")), text);
+        CHECK_MESSAGE(text.find(why) != std::string::npos, text);
+    };
+    refused(R"("containerPort":8000,"hostPortEnd":7999)", "hostPortEnd", "must not be below hostPort");
+    refused(R"("containerPort":8000,"hostPortEnd":65536)", "hostPortEnd", "must be an integer from 1 to 65535");
+    refused(R"("containerPort":80,"hostPortEnd":8010)", "containerPort",
+            "must be 8000 like hostPort: a range has the same ports on both sides; list ports that change one by one");
+    refused(R"("containerPort":8000,"hostPortEnd":8010,"containerPortEnd":8011)", "containerPortEnd", "must be 8010");
+    refused(R"("containerPort":8000,"containerPortEnd":8010)", "containerPortEnd", "a range needs hostPortEnd too");
+    CHECK(refusal(with_mappings(R"({"hostPort":80,"containerPort":80,"protocol":"tcp","hostPortEnd":"x"})")) ==
+          "failed to parse network configuration: key \"runtimeConfig.portMappings[0].hostPortEnd\" is a string "
+          "(\"x\"): must be an integer");
+}
+
+TEST_CASE("portmap config: mappings of one container do not overlap, but for repetitions") {
+    const auto both = [](std::string_view one, std::string_view other) {
+        return refusal(with_mappings(os::cat(one, ",", other)));
+    };
+    constexpr std::string_view range = R"({"hostPort":8000,"hostPortEnd":8010,"containerPort":8000,"protocol":"tcp"})";
+    CHECK(both(range, range) == "accepted");
+    CHECK(both(range, R"({"hostPort":8005,"containerPort":8005,"protocol":"tcp"})") ==
+          "host ports 8000-8010 and 8005/tcp overlap: remove one of runtimeConfig.portMappings");
+    CHECK(both(range, R"({"hostPort":8010,"hostPortEnd":8020,"containerPort":8010,"protocol":"tcp"})") ==
+          "host ports 8000-8010 and 8010-8020/tcp overlap: remove one of runtimeConfig.portMappings");
+    CHECK(both(range, R"({"hostPort":8005,"containerPort":8005,"protocol":"udp"})") == "accepted");
+    CHECK(both(range, R"({"hostPort":8005,"containerPort":80,"protocol":"tcp","hostIP":"192.0.2.1"})") == "accepted");
+    CHECK(both(range, R"({"hostPort":8011,"containerPort":80,"protocol":"tcp"})") == "accepted");
+}
+
 TEST_CASE("portmap elements: read back for messages") {
     const auto read = [](std::string_view mapping, const portmap::Targets& to) {
         const auto config = portmap::parse(call_with(with_mappings(mapping)));
@@ -361,8 +409,12 @@ TEST_CASE("portmap rules: only traffic to this host is looked up, the mapping of
     CHECK(text.find("chain hostports {\n"
                     "\tip daddr . meta l4proto . th dport vmap @hostip_conditions4\n"
                     "\tdnat ip to ip daddr . meta l4proto . th dport map @hostip_hostports4\n"
+                    "\tip daddr . meta l4proto . th dport vmap @hostip_range_conditions4\n"
+                    "\tdnat ip to ip daddr . meta l4proto . th dport map @hostip_hostranges4\n"
                     "\tmeta l4proto . th dport vmap @conditions4\n"
-                    "\tdnat ip to meta l4proto . th dport map @hostports4\n") != std::string::npos);
+                    "\tdnat ip to meta l4proto . th dport map @hostports4\n"
+                    "\tmeta l4proto . th dport vmap @range_conditions4\n"
+                    "\tdnat ip to meta l4proto . th dport map @hostranges4\n") != std::string::npos);
     CHECK(text.find("\tfib daddr type local jump hostports\n") != std::string::npos);
     CHECK(text.find("\tiifname @localnet ip saddr 127.0.0.0/8 drop\n"
                     "\tiifname @localnet ip daddr 127.0.0.0/8 drop\n") != std::string::npos);

@@ -15,6 +15,7 @@ namespace {
 struct WrittenMapping {
     cni::Object object;
     std::int64_t container_port = 0, host_port = 0;
+    std::optional<std::int64_t> container_port_end, host_port_end;
     std::string protocol, host_ip;
 };
 
@@ -35,6 +36,8 @@ std::vector<WrittenMapping> read_mappings(const cni::Object& config) {
         mappings.push_back({.object = object,
                             .container_port = object.number("containerPort", 0, INT64_MIN, INT64_MAX),
                             .host_port = object.number("hostPort", 0, INT64_MIN, INT64_MAX),
+                            .container_port_end = object.find_number("containerPortEnd", INT64_MIN, INT64_MAX),
+                            .host_port_end = object.find_number("hostPortEnd", INT64_MIN, INT64_MAX),
                             .protocol = object.text("protocol"),
                             .host_ip = object.text("hostIP")});
     }
@@ -104,6 +107,25 @@ std::uint16_t read_port(const WrittenMapping& written, std::string_view key, std
     return static_cast<std::uint16_t>(port);
 }
 
+// The kernel can rewrite a range's address and leave the port, or lead all of it to one port; it cannot shift ports.
+std::uint16_t read_host_port_end(const WrittenMapping& written) {
+    if (!written.host_port_end) {
+        if (written.container_port_end)
+            written.object.refuse("containerPortEnd", "a range needs hostPortEnd too");
+        return read_port(written, "hostPort", written.host_port);
+    }
+    const std::int64_t end = *written.host_port_end;
+    if (end < written.host_port)
+        written.object.refuse("hostPortEnd", "must not be below hostPort");
+    constexpr const char* keeps_ports = "a range has the same ports on both sides; list ports that change one by one";
+    if (end != written.host_port && written.container_port != written.host_port)
+        written.object.refuse("containerPort", os::cat("must be ", written.host_port, " like hostPort: ", keeps_ports));
+    const std::int64_t container_end = written.container_port + (end - written.host_port);
+    if (written.container_port_end.value_or(container_end) != container_end)
+        written.object.refuse("containerPortEnd", os::cat("must be ", container_end, ": ", keeps_ports));
+    return read_port(written, "hostPortEnd", end);
+}
+
 std::optional<inet::Address> read_host_ip(const WrittenMapping& written) {
     if (written.host_ip.empty())
         return std::nullopt;
@@ -119,24 +141,37 @@ std::optional<inet::Address> read_host_ip(const WrittenMapping& written) {
 Mapping check(const WrittenMapping& written) {
     return {.host_port = read_port(written, "hostPort", written.host_port),
             .container_port = read_port(written, "containerPort", written.container_port),
+            .host_port_end = read_host_port_end(written),
             .protocol = read_protocol(written),
             .host_ip = read_host_ip(written)};
 }
 
-bool same_host_side(const Mapping& a, const Mapping& b) {
+bool share_a_host_port(const Mapping& a, const Mapping& b) {
     const bool share_a_family = !a.host_ip || !b.host_ip || a.host_ip->family() == b.host_ip->family();
-    return a.protocol == b.protocol && a.host_port == b.host_port && share_a_family && a.bound_to() == b.bound_to();
+    return a.protocol == b.protocol && a.host_port <= b.host_port_end && b.host_port <= a.host_port_end &&
+           share_a_family && a.bound_to() == b.bound_to();
+}
+
+bool same_ports(const Mapping& a, const Mapping& b) {
+    return a.host_port == b.host_port && a.host_port_end == b.host_port_end && a.container_port == b.container_port;
+}
+
+std::string contradiction(const Mapping& earlier, const Mapping& later) {
+    if (!earlier.is_range() && !later.is_range())
+        return os::cat("host port ", later.host_port, "/", text(later.protocol),
+                       " is mapped twice, to container ports ", earlier.container_port, " and ", later.container_port);
+    return os::cat("host ports ", ports_text(earlier.host_port, earlier.host_port_end), " and ",
+                   ports_text(later.host_port, later.host_port_end), "/", text(later.protocol), " overlap");
 }
 
 // One host port leads to one container port; the Go suite lets the first of two win in silence.
 void refuse_contradictions(const std::vector<Mapping>& mappings) {
     for (auto later = mappings.begin(); later != mappings.end(); ++later) {
-        const auto earlier =
-            std::find_if(mappings.begin(), later, [&](const Mapping& m) { return same_host_side(m, *later); });
-        if (earlier != later && earlier->container_port != later->container_port)
-            throw cni::Error(os::cat("host port ", later->host_port, "/", text(later->protocol),
-                                     " is mapped twice, to container ports ", earlier->container_port, " and ",
-                                     later->container_port, ": remove one of runtimeConfig.portMappings"));
+        const auto earlier = std::find_if(mappings.begin(), later, [&](const Mapping& m) {
+            return share_a_host_port(m, *later) && !same_ports(m, *later);
+        });
+        if (earlier != later)
+            throw cni::Error(os::cat(contradiction(*earlier, *later), ": remove one of runtimeConfig.portMappings"));
     }
 }
 
@@ -166,6 +201,10 @@ std::string_view text(Protocol protocol) {
         return "sctp";
     }
     return "";
+}
+
+std::string ports_text(std::uint16_t first, std::uint16_t last) {
+    return first == last ? std::to_string(first) : os::cat(first, "-", last);
 }
 
 std::optional<inet::Address> Mapping::bound_to() const {

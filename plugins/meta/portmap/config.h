@@ -17,15 +17,19 @@ namespace portmap {
 /// IP protocol numbers.
 enum class Protocol : std::uint8_t { tcp = 6, udp = 17, sctp = 132 };
 [[nodiscard]] std::string_view text(Protocol protocol);
+[[nodiscard]] std::string ports_text(std::uint16_t first, std::uint16_t last); ///< "8080", "8000-8010"
 
 /// One entry of runtimeConfig.portMappings.
 struct Mapping {
     std::uint16_t host_port = 0;
     std::uint16_t container_port = 0;
+    /// The last port of a range, whose ports are the same on both sides; else host_port.
+    std::uint16_t host_port_end = 0;
     Protocol protocol = Protocol::tcp;
     /// Nothing: every address of this host, both families. 0.0.0.0 and :: are every address of one family.
     std::optional<inet::Address> host_ip;
 
+    [[nodiscard]] bool is_range() const { return host_port_end != host_port; }
     [[nodiscard]] bool applies_to(inet::Family family) const { return !host_ip || host_ip->family() == family; }
     /// The host address it is bound to; nothing when it is open on all of them.
     [[nodiscard]] std::optional<inet::Address> bound_to() const;

@@ -15,17 +15,31 @@ nft::Element element(std::string set, nft::Bytes key) {
     return {.set = std::move(set), .key = std::move(key), .data = {}, .jump = {}, .owner = {}};
 }
 
-nft::Bytes host_key(const Mapping& mapping) {
+nft::Bytes host_key(const Mapping& mapping, std::uint16_t port) {
     nft::Bytes key;
     if (const auto address = mapping.bound_to())
         nft::append_address(key, *address);
     nft::append_proto(key, static_cast<std::uint8_t>(mapping.protocol));
-    nft::append_port(key, mapping.host_port);
+    nft::append_port(key, port);
     return key;
 }
 
-std::string host_set(std::string_view stem, const Mapping& mapping, const Words& words) {
-    return name(os::cat(mapping.bound_to() ? "hostip_" : "", stem), words);
+/// Without data; ports and ranges have maps of their own.
+nft::Element host_side(std::string_view stem, std::string_view range_stem, const Mapping& mapping, const Words& words) {
+    const std::string_view kind = mapping.is_range() ? range_stem : stem;
+    nft::Element side =
+        element(name(os::cat(mapping.bound_to() ? "hostip_" : "", kind), words), host_key(mapping, mapping.host_port));
+    if (mapping.is_range())
+        side.key_end = host_key(mapping, mapping.host_port_end);
+    return side;
+}
+
+nft::Element data_side(const Mapping& mapping, const Words& words) {
+    return host_side("hostports", "hostranges", mapping, words);
+}
+
+nft::Element condition_side(const Mapping& mapping, const Words& words) {
+    return host_side("conditions", "range_conditions", mapping, words);
 }
 
 nft::Bytes endpoint(const inet::Address& address, std::uint16_t port) {
@@ -41,17 +55,18 @@ void add_elements(std::vector<nft::Element>& elements, const Config& config, con
         elements.push_back(std::move(added));
         return elements.back();
     };
-    const auto is_new = [&](const std::string& set, const nft::Bytes& key) {
-        return std::ranges::none_of(elements, [&](const nft::Element& e) { return e.set == set && e.key == key; });
+    const auto is_new = [&](const nft::Element& added) {
+        return std::ranges::none_of(elements,
+                                    [&](const nft::Element& e) { return e.set == added.set && e.key == added.key; });
     };
     for (const Mapping& mapping : config.mappings) {
-        const std::string set = host_set("hostports", mapping, words);
-        const nft::Bytes key = host_key(mapping);
-        if (!mapping.applies_to(words.family) || !is_new(set, key))
+        nft::Element data = data_side(mapping, words);
+        if (!mapping.applies_to(words.family) || !is_new(data))
             continue;
-        add(element(set, key)).data = endpoint(container, mapping.container_port);
+        data.data = mapping.is_range() ? nft::key_of(container) : endpoint(container, mapping.container_port);
+        add(std::move(data));
         if (const Conditions& conditions = config.conditions(words.family); !conditions.empty())
-            add(element(host_set("conditions", mapping, words), key)).jump = condition_chain_name(conditions);
+            add(condition_side(mapping, words)).jump = condition_chain_name(conditions);
     }
     if (config.snat)
         add(element(name(config.masq_all ? "masq_all" : "hairpin", words), nft::key_of(container)));
@@ -83,8 +98,8 @@ std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const
         for (const Mapping& mapping : mappings) {
             if (!mapping.applies_to(words.family))
                 continue;
-            for (const std::string_view stem : {"hostports", "conditions"})
-                keys.push_back(element(host_set(stem, mapping, words), host_key(mapping)));
+            keys.push_back(data_side(mapping, words));
+            keys.push_back(condition_side(mapping, words));
         }
         if (const auto& target = target_of(targets, words)) {
             for (const std::string_view stem : {"hairpin", "masq_all"})
@@ -98,7 +113,8 @@ std::vector<std::string> owned_sets() {
     std::vector<std::string> sets;
     for (const Words& words : {ipv4, ipv6}) {
         for (const std::string_view stem :
-             {"hostports", "hostip_hostports", "conditions", "hostip_conditions", "hairpin", "masq_all"})
+             {"hostports", "hostip_hostports", "conditions", "hostip_conditions", "hostranges", "hostip_hostranges",
+              "range_conditions", "hostip_range_conditions", "hairpin", "masq_all"})
             sets.push_back(name(stem, words));
     }
     return sets;
@@ -107,15 +123,23 @@ std::vector<std::string> owned_sets() {
 std::string Mapped::host_side() const {
     const bool is_v6 = bound_to && bound_to->family() == Family::v6;
     const std::string address = bound_to ? os::cat(is_v6 ? "[" : "", bound_to->text(), is_v6 ? "]:" : ":") : "";
-    return os::cat(address, host_port, "/", text(protocol));
+    return os::cat(address, ports_text(host_port, host_port_end), "/", text(protocol));
+}
+
+Mapped shared_ports(Mapped ours, const Mapped& theirs) {
+    ours.host_port = std::max(ours.host_port, theirs.host_port);
+    ours.host_port_end = std::min(ours.host_port_end, theirs.host_port_end);
+    return ours;
 }
 
 std::optional<Mapped> read_mapped(const nft::Element& element) {
-    if (element.set.find("hostports") == std::string::npos || element.set.empty())
+    const bool is_range = element.set.find("hostranges") != std::string::npos;
+    if (element.set.empty() || (!is_range && element.set.find("hostports") == std::string::npos))
         return std::nullopt;
     const std::size_t address_size = element.set.back() == '4' ? 4 : 16;
     const std::size_t key_address = element.set.starts_with("hostip") ? address_size : 0;
-    if (element.key.size() != key_address + 8 || element.data.size() != address_size + 4)
+    if (element.key.size() != key_address + 8 || element.data.size() != address_size + (is_range ? 0 : 4) ||
+        element.key_end.size() != (is_range ? element.key.size() : 0))
         return std::nullopt;
     const auto port = [](const nft::Bytes& bytes, std::size_t at) {
         return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
@@ -123,11 +147,13 @@ std::optional<Mapped> read_mapped(const nft::Element& element) {
     const auto address = [&](const nft::Bytes& bytes) {
         return inet::Address::from_bytes(std::span(bytes).first(address_size));
     };
+    const std::uint16_t first = port(element.key, key_address + 4);
     return Mapped{.bound_to = key_address != 0 ? address(element.key) : std::nullopt,
                   .protocol = static_cast<Protocol>(element.key[key_address]),
-                  .host_port = port(element.key, key_address + 4),
+                  .host_port = first,
+                  .host_port_end = is_range ? port(element.key_end, key_address + 4) : first,
                   .container = address(element.data).value_or(inet::Address()),
-                  .container_port = port(element.data, address_size)};
+                  .container_port = is_range ? first : port(element.data, address_size)};
 }
 
 std::optional<OwnerName> read_owner(std::string_view owner) {

@@ -28,11 +28,14 @@ namespace portmap {
 struct Mapped {
     std::optional<inet::Address> bound_to;
     Protocol protocol{};
-    std::uint16_t host_port = 0;
+    std::uint16_t host_port = 0, host_port_end = 0; ///< the same of a single port
     inet::Address container;
     std::uint16_t container_port = 0;
-    [[nodiscard]] std::string host_side() const; ///< "8080/tcp", "192.0.2.1:8080/tcp", "[fd00::1]:8080/tcp"
+    [[nodiscard]] bool is_range() const { return host_port_end != host_port; }
+    [[nodiscard]] std::string host_side() const; ///< "8080/tcp", "192.0.2.1:8000-8010/tcp", "[fd00::1]:8080/tcp"
 };
+/// What two mappings that overlap have in common, as part of `ours`.
+[[nodiscard]] Mapped shared_ports(Mapped ours, const Mapped& theirs);
 /// Nothing for elements of the other sets.
 [[nodiscard]] std::optional<Mapped> read_mapped(const nft::Element& element);
 

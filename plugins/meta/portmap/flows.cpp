@@ -33,7 +33,7 @@ void forget_flows_to_host(std::span<const Mapping> mappings, const Targets& targ
             filters.push_back({.family = target->address.family(),
                                .protocol = static_cast<std::uint8_t>(mapping.protocol),
                                .dport = mapping.host_port,
-                               .dport_end = mapping.host_port,
+                               .dport_end = mapping.host_port_end,
                                .dst = mapping.bound_to(),
                                .reply_src = {}});
         }
@@ -57,7 +57,7 @@ void forget_flows_to_container(std::span<const nft::Element> elements) {
         filters.push_back({.family = mapped->container.family(),
                            .protocol = static_cast<std::uint8_t>(mapped->protocol),
                            .dport = mapped->host_port,
-                           .dport_end = mapped->host_port,
+                           .dport_end = mapped->host_port_end,
                            .dst = mapped->bound_to,
                            .reply_src = mapped->container});
     }

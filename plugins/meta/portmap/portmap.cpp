@@ -11,6 +11,7 @@
 #include "nftables/masquerade.h"
 #include "os/sysctl.h"
 #include "os/text.h"
+#include "overlaps.h"
 #include "rules.h"
 
 using portmap::Config;
@@ -32,7 +33,9 @@ bool may_replace(const nft::Element& ours, const nft::Element& theirs) {
     if (!mapped)
         return true;
     const auto name = portmap::read_owner(theirs.owner);
-    throw cni::Error(os::cat("host port ", mapped->host_side(), " is taken by ",
+    const auto shared = portmap::shared_ports(*mapped, portmap::read_mapped(theirs).value_or(*mapped));
+    throw cni::Error(os::cat(shared.is_range() ? "host ports " : "host port ", shared.host_side(),
+                             shared.is_range() ? " are taken by " : " is taken by ",
                              name ? os::cat("container ", name->container_id, " (network ", name->network, ")")
                                   : os::cat("attachment ", theirs.owner),
                              ": remove it or choose another hostPort"));
@@ -62,8 +65,9 @@ std::vector<nft::Element> list_own(nft::Socket& nftables, const std::string& own
 }
 
 bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
-    return std::ranges::any_of(elements,
-                               [&](const nft::Element& e) { return e.set == wanted.set && e.key == wanted.key; });
+    return std::ranges::any_of(elements, [&](const nft::Element& e) {
+        return e.set == wanted.set && e.key == wanted.key && e.key_end == wanted.key_end;
+    });
 }
 
 // An earlier ADD of this attachment, which nobody undid, may have had other mappings.
@@ -80,7 +84,8 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
     nft::Wanted wanted{.fragment = &fragment,
                        .subnet_rules = portmap::subnet_rules(config, targets),
                        .chains = portmap::condition_chains(config),
-                       .elements = portmap::elements(config, targets, call.owner())};
+                       .elements = portmap::elements(config, targets, call.owner()),
+                       .find_overlaps = portmap::find_overlaps};
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
@@ -187,7 +192,8 @@ std::string fault_of(nft::Socket& nftables, const nft::Element& wanted) {
     const auto found = nft::find(nftables, nft::shared_table(), wanted.set, wanted.key);
     if (found && found->owner != wanted.owner && container_of(found->owner) == container_of(wanted.owner))
         return {}; // another network of the same container has the port
-    if (found && found->owner == wanted.owner && found->data == wanted.data && found->jump == wanted.jump)
+    if (found && found->owner == wanted.owner && found->key_end == wanted.key_end && found->data == wanted.data &&
+        found->jump == wanted.jump)
         return {};
     const auto mapped = portmap::read_mapped(wanted);
     const std::string what = mapped ? os::cat("host port ", mapped->host_side()) : "the container's element";

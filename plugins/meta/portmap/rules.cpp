@@ -32,6 +32,17 @@ void add_sets(std::vector<nft::Set>& sets, const Words& words) {
     sets.push_back({.name = name("hostip_hostports", words), .key = bound_port, .data = endpoint});
     sets.push_back({.name = name("conditions", words), .key = port, .data = {}, .verdicts = true});
     sets.push_back({.name = name("hostip_conditions", words), .key = bound_port, .data = {}, .verdicts = true});
+    const auto add_ranges = [&](std::string_view stem, const std::vector<Field>& key, bool verdicts) {
+        sets.push_back({.name = name(stem, words),
+                        .key = key,
+                        .data = verdicts ? std::vector<Field>() : std::vector{words.address},
+                        .verdicts = verdicts,
+                        .intervals = true});
+    };
+    add_ranges("hostranges", port, false);
+    add_ranges("hostip_hostranges", bound_port, false);
+    add_ranges("range_conditions", port, true);
+    add_ranges("hostip_range_conditions", bound_port, true);
     sets.push_back({.name = name("hairpin", words), .key = {words.address}, .data = {}});
     sets.push_back({.name = name("masq_all", words), .key = {words.address}, .data = {}});
 }
@@ -43,8 +54,12 @@ void add_lookups(std::vector<Rule>& rules, const Words& words) {
     const auto rule = [&] { return Rule("hostports").nfproto(words.family); };
     rules.push_back(rule().vmap(bound_port, name("hostip_conditions", words)));
     rules.push_back(rule().dnat(words.family, bound_port, name("hostip_hostports", words)));
+    rules.push_back(rule().vmap(bound_port, name("hostip_range_conditions", words)));
+    rules.push_back(rule().dnat_address(words.family, bound_port, name("hostip_hostranges", words)));
     rules.push_back(rule().vmap(port, name("conditions", words)));
     rules.push_back(rule().dnat(words.family, port, name("hostports", words)));
+    rules.push_back(rule().vmap(port, name("range_conditions", words)));
+    rules.push_back(rule().dnat_address(words.family, port, name("hostranges", words)));
 }
 
 nft::Chain lookup_chain() {
