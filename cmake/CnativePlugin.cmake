@@ -29,7 +29,8 @@ function(cnative_plugin name)
   cnative_sanitizer_options(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CNATIVE_BIN_DIR}")
   if(CNATIVE_STATIC)
-    target_link_options(${name} PRIVATE -static-pie -Wl,-z,pack-relative-relocs
+    target_link_options(${name} PRIVATE -static-pie
+      $<$<NOT:$<BOOL:${CNATIVE_MUSL}>>:-Wl,-z,pack-relative-relocs> # musl 1.2.3 does not know them
       "-Wl,-T,${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
     set_target_properties(${name} PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:cnative_static_stubs>)

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "os/errno_words.h"
 #include "os/text.h"
 
 namespace os {
@@ -17,7 +18,7 @@ const char* description(int err) {
 #ifdef __GLIBC__
     return strerrordesc_np(err); // no locale, no allocation, and null for a number nobody knows
 #else
-    return std::strerror(err);
+    return errno_words(err);
 #endif
 }
 

@@ -4,28 +4,31 @@
 // libnl mentions libc's name resolver in helpers that we never call (addresses are parsed in pkg/inet); linked
 // statically it brings NSS, DNS and their configuration: 168 KB and a linker warning. Here every lookup fails.
 #include <cerrno>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
-#include <netdb.h>
-#include <sys/socket.h>
-
-#ifdef __GLIBC__
+// Not <netdb.h>: glibc declares these noexcept, musl does not.
 extern "C" {
+
+struct addrinfo;
+struct sockaddr;
+struct protoent;
+constexpr int no_such_name = -2; // EAI_NONAME
 
 int getaddrinfo(const char*, const char*, const addrinfo*, addrinfo** result) {
     *result = nullptr;
-    return EAI_NONAME;
+    return no_such_name;
 }
 
-void freeaddrinfo(addrinfo*) noexcept {}
+void freeaddrinfo(addrinfo*) {}
 
-const char* gai_strerror(int) noexcept {
+const char* gai_strerror(int) {
     return "this program resolves no names";
 }
 
-int getnameinfo(const sockaddr*, socklen_t, char*, socklen_t, char*, socklen_t, int) {
-    return EAI_NONAME;
+int getnameinfo(const sockaddr*, unsigned, char*, unsigned, char*, unsigned, int) {
+    return no_such_name;
 }
 
 protoent* getprotobyname(const char*) {
@@ -51,10 +54,38 @@ int __isoc99_fscanf(FILE*, const char*, ...) {
 int __isoc99_sscanf(const char*, const char*, ...) {
     return EOF;
 }
+
+#ifndef __GLIBC__
+// What FORTIFY made of printf in the netlink libraries, which Debian compiles for glibc (cmake/musl/check-abi.sh).
+int __fprintf_chk(FILE* file, int, const char* format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = std::vfprintf(file, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+int __vfprintf_chk(FILE* file, int, const char* format, va_list arguments) {
+    return std::vfprintf(file, format, arguments);
+}
+
+int __snprintf_chk(char* to, std::size_t size, int, std::size_t room, const char* format, ...) {
+    if (room < size)
+        std::abort();
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = std::vsnprintf(to, size, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+int __vasprintf_chk(char** to, int, const char* format, va_list arguments) {
+    return vasprintf(to, format, arguments);
+}
+#endif
 // NOLINTEND(bugprone-reserved-identifier)
 
 } // extern "C"
-#endif
 
 #ifdef __GLIBCXX__
 namespace __gnu_cxx {

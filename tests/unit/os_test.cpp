@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "netns/netns.h"
+#include "os/errno_words.h"
 #include "os/error.h"
 #include "os/file.h"
 #include "os/sha512.h"
@@ -94,6 +96,16 @@ TEST_CASE("errno texts are worded as Go words them") {
     for (const auto& [err, text] : texts)
         CHECK(os::errno_text(err) == text);
 }
+
+#ifdef __GLIBC__
+TEST_CASE("the words for an error are glibc's whatever the libc") {
+    for (int err = 0; err < 200; ++err) {
+        const char* ours = os::errno_words(err);
+        const char* theirs = strerrordesc_np(err);
+        CHECK_MESSAGE(std::string(ours == nullptr ? "" : ours) == (theirs == nullptr ? "" : theirs), err);
+    }
+}
+#endif
 
 TEST_CASE("cat joins strings, characters and integers") {
     CHECK(os::cat("a", std::string("b"), std::string_view("c"), 'd', -1, 18446744073709551615ull) ==

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# toolchain.sh FOLDER: makes FOLDER a small system of headers and archives on musl, for toolchain.cmake. Once: a few
+# minutes, all from Debian's packages (.ci/packages.sh musl), nothing is installed.
+#   musl.specs    tells Debian's own GCC to compile and link against musl (Debian's musl-gcc.specs does so for C alone)
+#   lib/          libstdc++ and the unwinder, built here from gcc-12-source; the netlink libraries' archives
+#   include/      libstdc++'s headers; links to those of the kernel and of the libraries
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "${1:?usage: toolchain.sh FOLDER}"
+cd "$1"
+root=$PWD
+triplet=$(gcc -dumpmachine)
+machine=${triplet%%-*}
+musl=/usr/lib/$machine-linux-musl
+version=$(gcc -dumpfullversion)
+major=${version%%.*}
+stamp=$(cksum <"$here/toolchain.sh")/$(dpkg-query -W -f '${Version} ' musl-dev "gcc-$major-source" "g++-$major")
+[ "$(cat stamp 2>/dev/null)" = "$stamp" ] && exit 0
+
+say() { echo "toolchain: $*" >&2; }
+quietly() { # quietly NAME COMMAND…: what it says is shown when it fails
+    log=$root/$1.log
+    shift
+    "$@" >"$log" 2>&1 </dev/null || { tail -30 "$log" >&2 && say "failed: $* (all of it: $log)" && exit 1; }
+}
+
+# Only what is listed here is seen of the system's headers, so that none of glibc's gets in.
+mkdir -p include lib
+for folder in linux asm-generic libnl3 libmnl libnftnl nlohmann; do
+    ln -sfn "/usr/include/$folder" "include/$folder"
+done
+ln -sfn "/usr/include/$triplet/asm" include/asm
+ln -sfn "/usr/lib/$triplet/libnl-3.a" "/usr/lib/$triplet/libnl-route-3.a" "/usr/lib/$triplet/libnftnl.a" lib/
+"$here/../fetch-libmnl.sh" "$root/lib" >&2
+"$here/check-abi.sh" "$musl/libc.a" lib/libnl-3.a lib/libmnl.a lib/libnftnl.a >&2
+
+cat >musl.specs <<SPECS
+%rename cpp_options old_cpp_options
+
+*cpp_options:
+-nostdinc -idirafter /usr/include/$machine-linux-musl -idirafter include%s -idirafter $root/include %(old_cpp_options)
+
+*cc1:
+%(cc1_cpu) -nostdinc -idirafter /usr/include/$machine-linux-musl -idirafter include%s -idirafter $root/include
+
+*link_libgcc:
+-L$root/lib -L$musl -L .%s
+
+*libgcc:
+libgcc.a%s -lgcc_eh
+
+*startfile:
+%{static-pie:$musl/rcrt1.o;:$musl/crt1.o} $musl/crti.o %{static-pie:crtbeginS.o%s;:crtbeginT.o%s}
+
+*endfile:
+%{static-pie:crtendS.o%s;:crtend.o%s} $musl/crtn.o
+
+*link:
+-static %{static-pie:-pie --no-dynamic-linker -z text} -nostdlib --eh-frame-hdr --hash-style=gnu
+
+*esp_link:
+
+
+*esp_options:
+
+
+*esp_cpp_options:
+
+
+SPECS
+
+source=gcc-$version
+say "building libstdc++ $version for musl in $root"
+rm -rf source build eh && mkdir source build eh
+tar xf "/usr/src/gcc-$major/$source-dfsg.tar.xz" -C source --strip-components=1 --exclude='*/testsuite/*_*' \
+    "$source"/libstdc++-v3 "$source"/libgcc "$source"/libiberty "$source"/libbacktrace "$source"/include \
+    "$source"/config "$source"/config-ml.in "$source"/config.guess "$source"/config.sub "$source"/config.rpath \
+    "$source"/install-sh "$source"/ltmain.sh "$source"/missing "$source"/mkinstalldirs "$source"/move-if-change \
+    "$source"/depcomp "$source"/gcc/BASE-VER "$source"/gcc/DATESTAMP "$source"/gcc/tsystem.h "$source"/gcc/coretypes.h
+
+flags="-Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong"
+[ "$machine" = x86_64 ] && flags="$flags -fcf-protection"
+
+# The unwinder is three files of libgcc, which GCC's own build would compile with a handful of headers made for the
+# target. What they need of these for a target with DWARF 2 frames and PT_GNU_EH_FRAME is said on the command line.
+cp source/libgcc/unwind-generic.h eh/unwind.h
+cp source/libgcc/gthr-posix.h eh/gthr-default.h
+case $machine in
+x86_64) cp source/libgcc/config/i386/linux-unwind.h eh/md-unwind-support.h ;;
+aarch64) cp source/libgcc/config/aarch64/linux-unwind.h eh/md-unwind-support.h ;;
+*) say "not prepared for $machine" && exit 1 ;;
+esac
+touch eh/tconfig.h eh/tm.h eh/libgcc_tm.h eh/auto-target.h
+for part in unwind-dw2 unwind-dw2-fde-dip unwind-c; do
+    # shellcheck disable=SC2086 # flags are words
+    quietly unwinder gcc -specs="$root/musl.specs" $flags -fexceptions -fvisibility=hidden -fbuilding-libgcc \
+        -DIN_GCC -DIN_LIBGCC2 -DUSED_FOR_TARGET -DUSE_PT_GNU_EH_FRAME "-DDWARF_REG_TO_UNWIND_COLUMN(R)=(R)" \
+        -Ieh -Isource/libgcc -Isource/gcc -Isource/include -c "source/libgcc/$part.c" -o "eh/$part.o"
+done
+rm -f lib/libgcc_eh.a
+ar rcs lib/libgcc_eh.a eh/*.o
+
+cd build
+quietly configure ../source/libstdc++-v3/configure --build="$machine-linux-gnu" --host="$machine-linux-musl" \
+    --prefix="$root" --with-gxx-include-dir="$root/include/c++" --disable-shared --disable-nls --disable-multilib \
+    --disable-libstdcxx-pch --disable-libstdcxx-filesystem-ts --disable-libstdcxx-verbose \
+    CC="gcc -specs=$root/musl.specs" CXX="g++ -specs=$root/musl.specs" CPP="gcc -specs=$root/musl.specs -E" \
+    CFLAGS="$flags" CXXFLAGS="$flags" LDFLAGS=-static
+quietly make make -j"$(nproc)"
+quietly install make -C include install
+quietly install make -C libsupc++ install
+cp src/.libs/libstdc++.a ../lib/
+cd ..
+rm -rf source build eh
+echo "$stamp" >stamp
+say "done"
