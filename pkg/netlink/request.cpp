@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netlink/request.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int most_tries = 5;
 constexpr std::size_t receive_buffer = std::size_t(32) * 1024; // what the kernel fills at most in one dump part
+constexpr std::size_t most_bytes = 2048;                       // of a request: names, an alias, some addresses
 constexpr time_t patience_seconds = 10;
 
 void enable(int fd, int option) {
@@ -101,8 +103,7 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
     send_message(socket, message.get(), subject);
     const std::uint32_t sequence = nlmsg_hdr(message.get())->nlmsg_seq;
     const bool dump = (nlmsg_hdr(message.get())->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    const auto room = std::make_unique_for_overwrite<char[]>(receive_buffer);
-    const std::span<char> buffer(room.get(), receive_buffer);
+    std::array<char, receive_buffer> buffer; // not on the heap: some allocators ask the kernel for this much each time
     Answer answer;
     while (!answer.done) {
         int left = static_cast<int>(receive(socket, buffer, subject));
@@ -117,10 +118,12 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
 
 } // namespace
 
-Message::Message(int type, int flags, const void* header, std::size_t size)
-    : message_(nlmsg_alloc_simple(type, flags)) {
+Message::Message(int type, int flags, const void* header, std::size_t size) : message_(nlmsg_alloc_size(most_bytes)) {
     if (!message_)
         throw std::bad_alloc();
+    nlmsghdr* const start = nlmsg_hdr(message_.get());
+    start->nlmsg_type = static_cast<std::uint16_t>(type);
+    start->nlmsg_flags = static_cast<std::uint16_t>(flags);
     append(header, size);
 }
 

@@ -94,8 +94,7 @@ std::size_t Socket::receive(std::span<char> buffer, std::string_view what) {
 bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_reply,
                    const std::function<void()>& restart) {
     const bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    const auto room = std::make_unique_for_overwrite<char[]>(receive_buffer);
-    const std::span<char> buffer(room.get(), receive_buffer);
+    std::array<char, receive_buffer> buffer;
     for (int tries = 1;; ++tries) {
         if (restart)
             restart();
@@ -124,8 +123,7 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
 std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std::uint32_t first, std::uint32_t last) {
     constexpr std::string_view what = "commit to nf_tables";
     send(batch.data(), batch.size(), what);
-    const auto room = std::make_unique_for_overwrite<char[]>(receive_buffer);
-    const std::span<char> buffer(room.get(), receive_buffer);
+    std::array<char, receive_buffer> buffer;
     std::vector<Refusal> refusals;
     for (;;) {
         int left = static_cast<int>(receive(buffer, what));
