@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 
@@ -12,6 +13,7 @@
 
 #include "cni/error.h"
 #include "cni/json_read.h"
+#include "os/deadline.h"
 #include "os/error.h"
 #include "os/signals.h"
 #include "os/text.h"
@@ -21,7 +23,9 @@ namespace cni {
 namespace {
 
 constexpr std::size_t longest_ifname = 15;
-constexpr int signal_poll_ms = 100;
+constexpr std::chrono::milliseconds signal_poll{100};
+/// Runtimes have the whole config before they start us.
+constexpr std::chrono::seconds input_patience{30};
 
 bool is_alphanumeric(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -112,11 +116,15 @@ Environment Environment::read() {
 std::string read_stdin() {
     std::string input;
     std::array<char, 16384> buffer{};
+    const os::Deadline deadline = os::Deadline::in(input_patience);
     while (input.size() <= json::most_bytes) {
         // The signals that end us are blocked by now: a runtime that never closes stdin must not hold us for ever.
         pollfd stdin_ready{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-        const int ready = poll(&stdin_ready, 1, signal_poll_ms);
+        const int ready = poll(&stdin_ready, 1, static_cast<int>(signal_poll.count()));
         os::poll_signals();
+        if (deadline.passed())
+            throw Error(Code::io_failure, os::cat("error reading from stdin: no end of file within ",
+                                                  input_patience.count(), " s: the caller has to close it"));
         if (ready == 0)
             continue;
         const ssize_t count =

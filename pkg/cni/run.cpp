@@ -2,13 +2,11 @@
 #include "cni/run.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <utility>
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "cni/json_write.h"
 #include "cni/version.h"
 #include "os/log.h"
+#include "os/output.h"
 #include "os/signals.h"
 #include "os/text.h"
 
@@ -26,25 +25,14 @@ namespace {
 
 constexpr std::string_view out_of_memory = "{\n    \"code\": 999,\n    \"msg\": \"out of memory\"\n}";
 
-/// false when the reader is gone.
-bool write_all(int fd, std::string_view text) noexcept {
-    while (!text.empty()) {
-        const ssize_t written = ::write(fd, text.data(), text.size());
-        if (written >= 0) {
-            text.remove_prefix(static_cast<std::size_t>(written));
-        } else if (errno == EAGAIN) {
-            pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-            (void)poll(&writable, 1, -1);
-        } else if (errno != EINTR) {
-            return false;
-        }
-    }
-    return true;
+/// false when the reader is gone, or does not read.
+bool write_out(int fd, std::string_view text) noexcept {
+    return os::write_all(fd, text, os::Deadline::in(os::reader_patience));
 }
 
 /// The one document of this call: from here on a crash stays silent.
 bool answer(std::string_view document) noexcept {
-    const bool written = write_all(STDOUT_FILENO, document);
+    const bool written = write_out(STDOUT_FILENO, document);
     os::answer_crashes_with({});
     return written;
 }
@@ -69,12 +57,12 @@ std::string joined(std::span<const std::string_view> words, std::string_view sep
 }
 
 void print_version(const Plugin& plugin) {
-    (void)write_all(STDOUT_FILENO, os::cat(plugin.name, " (cnative) " CNATIVE_VERSION ", commit " CNATIVE_COMMIT "\n",
+    (void)write_out(STDOUT_FILENO, os::cat(plugin.name, " (cnative) " CNATIVE_VERSION ", commit " CNATIVE_COMMIT "\n",
                                            plugin.licences, "\n"));
 }
 
 void print_about(const Plugin& plugin) {
-    (void)write_all(STDERR_FILENO,
+    (void)write_out(STDERR_FILENO,
                     os::cat("CNI ", plugin.name, " plugin v" CNATIVE_VERSION "\n",
                             "CNI protocol versions supported: ", joined(versions_of(plugin), ", ", false), "\n"));
 }

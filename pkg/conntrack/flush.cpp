@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <vector>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "os/deadline.h"
 #include "os/error.h"
 
 namespace conntrack {
@@ -25,7 +27,8 @@ namespace {
 using inet::Family;
 
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
-constexpr time_t patience_seconds = 10;
+constexpr time_t patience_seconds = 10; // for one message
+constexpr std::chrono::seconds exchange_patience{30};
 constexpr int most_tries = 5;
 constexpr std::size_t largest_tuple = 512; // the kernel's are about 60 bytes
 
@@ -243,7 +246,7 @@ class Table {
     template <typename Visit> int exchange(const nlmsghdr* request, Visit&& visit) {
         if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
             return errno;
-        for (;;) {
+        for (const os::Deadline deadline = os::Deadline::in(exchange_patience); !deadline.passed();) {
             const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
             if (size < 0 && errno == EINTR)
                 continue;
@@ -261,6 +264,7 @@ class Table {
                 visit(message);
             }
         }
+        return ETIMEDOUT;
     }
 
     Socket socket_;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "cni/error.h"
+#include "os/output.h"
 #include "os/signals.h"
 #include "os/text.h"
 
@@ -19,8 +20,10 @@ namespace ipam {
 
 namespace {
 
-// dhcp waits for its server; everything else answers in milliseconds.
-constexpr std::chrono::seconds patience{90};
+// dhcp waits for its server, a minute and a bit; everything else answers in milliseconds.
+constexpr std::chrono::seconds add_patience{90};
+// Giving back and looking take no longer than waiting for a lock, which is over after 15 s one way or the other.
+constexpr std::chrono::seconds patience{30};
 
 std::vector<std::string> environment_for(std::string_view command) {
     constexpr std::string_view key = "CNI_COMMAND=";
@@ -37,15 +40,18 @@ bool is_program(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
+std::string end_of(const os::Output& output) {
+    return WIFEXITED(output.status) ? os::cat("exit status ", WEXITSTATUS(output.status))
+                                    : os::cat("signal ", WTERMSIG(output.status));
+}
+
 // The delegate's own error document, or the Go suite's words for a delegate that died without one.
 [[noreturn]] void throw_failure(const os::Output& output) {
-    if (output.out.empty()) {
-        const std::string status = WIFEXITED(output.status) ? os::cat("exit status ", WEXITSTATUS(output.status))
-                                                            : os::cat("signal ", WTERMSIG(output.status));
+    const std::string status = end_of(output);
+    if (output.out.empty())
         throw cni::Error(output.err.empty()
                              ? os::cat("netplugin failed with no error message: ", status)
                              : os::cat("netplugin failed: ", os::quote(os::trim(output.err)), ": ", status));
-    }
     std::optional<cni::Error> error;
     try {
         const cni::Object document = cni::Object::parse(output.out);
@@ -55,6 +61,9 @@ bool is_program(const std::string& path) {
         throw cni::Error(os::cat("netplugin failed but error parsing its diagnostic message ", os::quote(output.out),
                                  ": ", broken.message()));
     }
+    // It ended badly after a result: no error at all would be a code of 0 without a word.
+    if (static_cast<unsigned>(error->code()) == 0 && error->message().empty())
+        throw cni::Error(os::cat("netplugin failed after its answer: ", status));
     throw cni::Error(*error);
 }
 
@@ -85,19 +94,19 @@ os::Child Delegate::start(std::string_view command) const {
     return os::Child::start(find(), environment_for(command), call_->raw_stdin);
 }
 
-std::string Delegate::finish(os::Child child) const {
-    os::Output output = child.wait(os::Deadline::in(patience));
+std::string Delegate::finish(os::Child child, const os::Deadline& deadline) const {
+    os::Output output = child.wait(deadline);
     if (!WIFEXITED(output.status) || WEXITSTATUS(output.status) != 0) {
         os::poll_signals(); // a signal that we passed on is the reason, not what the delegate makes of it
         throw_failure(output);
     }
     if (!output.err.empty())
-        (void)!write(STDERR_FILENO, output.err.data(), output.err.size());
+        (void)os::write_all(STDERR_FILENO, output.err, os::Deadline::in(os::reader_patience));
     return std::move(output.out);
 }
 
 std::string Delegate::run(std::string_view command) const {
-    return finish(start(command));
+    return finish(start(command), os::Deadline::in(command == "ADD" ? add_patience : patience));
 }
 
 Pending Delegate::start_add(os::Undo& undo) const {
@@ -129,7 +138,7 @@ void Delegate::status() const {
 cni::Result Pending::wait() {
     std::string answer;
     try {
-        answer = delegate_->finish(std::move(child_));
+        answer = delegate_->finish(std::move(child_), os::Deadline::in(add_patience));
     } catch (const cni::Error& error) {
         if (error.message().find("duplicate allocation is not allowed") == std::string::npos)
             throw;

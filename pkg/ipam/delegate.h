@@ -36,7 +36,7 @@ class Delegate {
     [[nodiscard]] std::string find() const;
     [[nodiscard]] os::Child start(std::string_view command) const;
     [[nodiscard]] std::string run(std::string_view command) const;
-    [[nodiscard]] std::string finish(os::Child child) const;
+    [[nodiscard]] std::string finish(os::Child child, const os::Deadline& deadline) const;
 
     const cni::Invocation* call_;
     std::string type_;

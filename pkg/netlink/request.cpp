@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -12,6 +13,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "os/deadline.h"
+
 namespace netlink {
 
 namespace {
@@ -19,7 +22,9 @@ namespace {
 constexpr int most_tries = 5;
 constexpr std::size_t receive_buffer = std::size_t(32) * 1024; // what the kernel fills at most in one dump part
 constexpr std::size_t most_bytes = 2048;                       // of a request: names, an alias, some addresses
-constexpr time_t patience_seconds = 10;
+constexpr time_t patience_seconds = 10; // for one message
+// For all of an answer. Without it whoever sends to our socket all the time could keep us listening for ever.
+constexpr std::chrono::seconds exchange_patience{30};
 
 void enable(int fd, int option) {
     const int on = 1;
@@ -36,8 +41,8 @@ void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
 }
 
 // Only what the kernel itself sent (port 0): in a container's namespace the container's root may write to us as well.
-std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subject) {
-    for (;;) {
+std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subject, const os::Deadline& deadline) {
+    while (!deadline.passed()) {
         sockaddr_nl sender{};
         socklen_t sender_size = sizeof sender;
         const ssize_t size = recvfrom(nl_socket_get_fd(socket), buffer.data(), buffer.size(), MSG_TRUNC,
@@ -52,6 +57,7 @@ std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subj
             throw Unanswered(EMSGSIZE, subject.operation, subject.object);
         return static_cast<std::size_t>(size);
     }
+    throw Unanswered(ETIMEDOUT, subject.operation, subject.object);
 }
 
 std::string extended_ack(nlmsghdr* header, const nlmsgerr* error) {
@@ -104,9 +110,10 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
     const std::uint32_t sequence = nlmsg_hdr(message.get())->nlmsg_seq;
     const bool dump = (nlmsg_hdr(message.get())->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     std::array<char, receive_buffer> buffer; // not on the heap: some allocators ask the kernel for this much each time
+    const os::Deadline deadline = os::Deadline::in(exchange_patience);
     Answer answer;
     while (!answer.done) {
-        int left = static_cast<int>(receive(socket, buffer, subject));
+        int left = static_cast<int>(receive(socket, buffer, subject, deadline));
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left)) {
             if (header->nlmsg_seq == sequence)

@@ -2,6 +2,7 @@
 #include "nftables/socket.h"
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <vector>
@@ -23,7 +24,8 @@ namespace {
 
 constexpr int most_tries = 5;
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
-constexpr time_t patience_seconds = 10;
+constexpr time_t patience_seconds = 10; // for one message
+constexpr std::chrono::seconds exchange_patience{30};
 
 struct Progress {
     bool done = false;
@@ -81,14 +83,15 @@ void Socket::send(const void* data, std::size_t size, std::string_view what) {
     }
 }
 
-std::size_t Socket::receive(std::span<char> buffer, std::string_view what) {
-    for (;;) {
+std::size_t Socket::receive(std::span<char> buffer, std::string_view what, const os::Deadline& deadline) {
+    while (!deadline.passed()) {
         const ssize_t size = mnl_socket_recvfrom(open(), buffer.data(), buffer.size());
         if (size >= 0)
             return static_cast<std::size_t>(size);
         if (errno != EINTR)
             throw Error(errno == EAGAIN ? ETIMEDOUT : errno, what, "");
     }
+    throw Error(ETIMEDOUT, what, "");
 }
 
 bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_reply,
@@ -100,9 +103,10 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
             restart();
         request->nlmsg_seq = next_sequence();
         send(request, request->nlmsg_len, what);
+        const os::Deadline deadline = os::Deadline::in(exchange_patience);
         Progress progress;
         while (!progress.done) {
-            int left = static_cast<int>(receive(buffer, what));
+            int left = static_cast<int>(receive(buffer, what, deadline));
             for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
                  mnl_nlmsg_ok(message, left) && !progress.done; message = mnl_nlmsg_next(message, &left)) {
                 if (message->nlmsg_seq == request->nlmsg_seq)
@@ -124,9 +128,10 @@ std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std
     constexpr std::string_view what = "commit to nf_tables";
     send(batch.data(), batch.size(), what);
     std::array<char, receive_buffer> buffer;
+    const os::Deadline deadline = os::Deadline::in(exchange_patience);
     std::vector<Refusal> refusals;
     for (;;) {
-        int left = static_cast<int>(receive(buffer, what));
+        int left = static_cast<int>(receive(buffer, what, deadline));
         for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); mnl_nlmsg_ok(message, left);
              message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq < first || message->nlmsg_seq > last)

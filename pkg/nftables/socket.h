@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "os/deadline.h"
 #include "os/error.h"
 
 struct mnl_socket;
@@ -63,7 +64,7 @@ class Socket {
     };
     mnl_socket* open();
     void send(const void* data, std::size_t size, std::string_view what);
-    std::size_t receive(std::span<char> buffer, std::string_view what);
+    std::size_t receive(std::span<char> buffer, std::string_view what, const os::Deadline& deadline);
     std::unique_ptr<mnl_socket, Closer> socket_;
     std::uint32_t sequence_ = 0;
 };

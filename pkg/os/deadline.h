@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 
 namespace os {
 
@@ -17,7 +19,15 @@ class Deadline {
         return span.count() < 0 ? std::chrono::milliseconds(0)
                                 : std::chrono::duration_cast<std::chrono::milliseconds>(span);
     }
+    /// What poll(2) takes: rounded up, so that the last wait does not become a series of empty ones.
+    [[nodiscard]] int poll_timeout() const {
+        if (passed())
+            return 0;
+        const auto ms = left().count() + 1;
+        return static_cast<int>(std::min<decltype(ms)>(ms, std::numeric_limits<int>::max()));
+    }
     [[nodiscard]] bool passed() const { return std::chrono::steady_clock::now() >= at_; }
+    [[nodiscard]] bool operator<(const Deadline& other) const { return at_ < other.at_; }
 
   private:
     explicit Deadline(std::chrono::steady_clock::time_point at) : at_(at) {}

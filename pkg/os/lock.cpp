@@ -100,7 +100,9 @@ std::string describe_holder(const Fd& file) {
 Fd lock_file_at(const Fd& dir, const std::string& name, const Deadline& deadline) {
     if (!is_component(name))
         throw Error(EINVAL, "lock", quote(name));
-    Fd file(::openat(dir.get(), name.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0750));
+    // Not blocking: somebody may have put a FIFO there.
+    constexpr int flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    Fd file(::openat(dir.get(), name.c_str(), flags, 0750));
     if (!file)
         throw Error(errno, "open", path_at(dir, name));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0)

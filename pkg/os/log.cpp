@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/log.h"
 
-#include <cerrno>
 #include <string>
 
 #include <unistd.h>
 
+#include "os/output.h"
 #include "os/text.h"
 
 namespace os {
@@ -34,10 +34,9 @@ void set_log_name(std::string_view name) noexcept {
 
 void warn(std::string_view line) noexcept {
     try {
-        // One write, so that lines of plugins that share a stderr do not mix.
+        // One write up to 4 KiB, so that lines of plugins that share a stderr do not mix.
         const std::string text = cat(log_name, ": warning: ", printable(line), "\n");
-        while (::write(STDERR_FILENO, text.data(), text.size()) < 0 && errno == EINTR) {
-        }
+        (void)write_all(STDERR_FILENO, text, Deadline::in(reader_patience));
     } catch (...) {
         // A warning that cannot be told is not worth failing for.
     }

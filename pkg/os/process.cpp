@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "os/error.h"
+#include "os/signals.h"
 #include "os/text.h"
 
 namespace os {
@@ -29,6 +30,7 @@ namespace {
 constexpr std::size_t most_out = std::size_t(4) << 20, most_err = std::size_t(64) << 10;
 constexpr std::size_t stack_size = std::size_t(64) << 10;
 constexpr std::chrono::milliseconds reap_limit{2000};
+constexpr std::chrono::seconds patience_after_signal{5};
 
 // --- starting -----------------------------------------------------------------------------------------------------
 
@@ -226,14 +228,6 @@ void pass_on(pid_t pid) {
             ::kill(pid, signal);
 }
 
-/// Rounded up, so that the last wait does not become a series of empty ones.
-int poll_timeout(const Deadline& deadline) {
-    if (deadline.passed())
-        return 0;
-    const auto left = deadline.left().count() + 1;
-    return static_cast<int>(std::min<decltype(left)>(left, std::numeric_limits<int>::max()));
-}
-
 /// Waits for the end of a child that has closed its pipes, or been killed. False: not within the deadline.
 bool reap(pid_t pid, int& status, const Deadline& deadline) {
     const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -244,7 +238,7 @@ bool reap(pid_t pid, int& status, const Deadline& deadline) {
         if (deadline.passed())
             return false;
         pollfd end = {.fd = handle.get(), .events = POLLIN, .revents = 0};
-        ::poll(&end, 1, handle ? poll_timeout(deadline) : 1); // without pidfd (before Linux 5.3) look every ms
+        ::poll(&end, 1, handle ? deadline.poll_timeout() : 1); // without pidfd (before Linux 5.3) look every ms
     }
 }
 
@@ -297,8 +291,13 @@ Child::~Child() {
     reap(std::exchange(pid_, -1), status, Deadline::in(reap_limit));
 }
 
-Output Child::wait(const Deadline& deadline) {
+Output Child::wait(const Deadline& given) {
     Child ended(std::move(*this)); // kills and reaps when we throw
+    Deadline deadline = given;
+    const auto give_up = [&] {
+        poll_signals(); // a signal that the child does not heed is the reason
+        throw Error::plain(ETIMEDOUT, cat("wait for ", ended.path_, ": timed out"));
+    };
     Output output;
     bool too_much = false, cut = false;
     const Fd signals = watch_signals();
@@ -306,7 +305,7 @@ Output Child::wait(const Deadline& deadline) {
                                      pollfd{.fd = ended.err_.get(), .events = POLLIN, .revents = 0},
                                      pollfd{.fd = signals.get(), .events = POLLIN, .revents = 0}};
     while (watched[0].fd >= 0 || watched[1].fd >= 0) {
-        if (::poll(watched.data(), watched.size(), poll_timeout(deadline)) < 0)
+        if (::poll(watched.data(), watched.size(), deadline.poll_timeout()) < 0)
             continue; // EINTR
         if (watched[0].revents != 0 && !drain(ended.out_, output.out, most_out, too_much))
             watched[0].fd = -1;
@@ -315,14 +314,15 @@ Output Child::wait(const Deadline& deadline) {
         if (watched[2].revents != 0) {
             pass_on(ended.pid_);
             watched[2].fd = -1; // once
+            deadline = std::min(deadline, Deadline::in(patience_after_signal));
         }
         if (too_much)
             throw Error(EMSGSIZE, "read the output of", ended.path_);
         if (deadline.passed())
-            throw Error::plain(ETIMEDOUT, cat("wait for ", ended.path_, ": timed out"));
+            give_up();
     }
     if (!reap(ended.pid_, output.status, deadline))
-        throw Error::plain(ETIMEDOUT, cat("wait for ", ended.path_, ": timed out"));
+        give_up();
     ended.pid_ = -1; // somebody else's from now on
     return output;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/signals.h"
 
+#include <climits>
 #include <csignal>
 #include <cstddef>
 #include <ctime>
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace os {
@@ -36,7 +38,11 @@ void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
 [[noreturn]] void on_crash(int) {
     const char* data = answer;
     for (std::size_t left = answer_size; left > 0;) {
-        const ssize_t written = ::write(STDOUT_FILENO, data, left);
+        constexpr int patience_ms = 10'000;
+        pollfd writable{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+        if (::poll(&writable, 1, patience_ms) == 0)
+            break;
+        const ssize_t written = ::write(STDOUT_FILENO, data, left < PIPE_BUF ? left : PIPE_BUF);
         if (written <= 0)
             break;
         data += written;

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// failat N FAULT PROGRAM …: runs a program in which the Nth system call after execve goes wrong. FAULT is an errno by
-// name (the call is not made, and returns it), `short` (one byte is read or written where more was asked for) or
-// `TERM` (the signal arrives as the call is made). Exit status: the program's, 128 + signal when one ended it.
-// failat list FILE PROGRAM …: writes what can go wrong to FILE, a line each: N, the call, FAULT.
-// Children are neither counted nor touched. x86-64 only.
+// failat [--child K] N FAULT PROGRAM …: runs a program and makes its Nth system call, counted over all kinds of calls,
+// the first one after execve, go wrong once:
+//   an errno's name  the call is not made and returns it     short  one byte is read or written where more was asked for
+//   intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR)
+//   TERM             a SIGTERM arrives as the call begins    KILL   a SIGKILL instead
+//   STOP             the program is stopped for good (SIGSTOP), and failat ends and leaves it so
+//   PARENT, ALL      as KILL, but with --child: the program is killed in place of the child, or both are
+// failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
+// --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
+// Exit status: the program's, or 128 and the signal that ended it. x86-64 only.
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -13,8 +19,11 @@
 #include <string>
 #include <vector>
 
+#include <linux/netlink.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +61,9 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_clone, {"clone", {"EAGAIN", "ENOMEM"}}},
     {SYS_clone3, {"clone3", {"EAGAIN", "ENOMEM"}}},
     {SYS_vfork, {"vfork", {"EAGAIN", "ENOMEM"}}},
+    {SYS_execve, {"execve", {"EAGAIN", "ENOMEM", "EACCES", "EIO", "ENFILE"}}},
+    {SYS_prctl, {"prctl", {"EPERM"}}},
+    {SYS_dup2, {"dup2", {"EBUSY", "EINTR", "EMFILE"}}},
     {SYS_setns, {"setns", {"EPERM", "ENOMEM"}}},
     {SYS_flock, {"flock", {"EINTR", "ENOLCK"}}},
     {SYS_fcntl, {"fcntl", {"EAGAIN", "EINTR", "ENOLCK"}}},
@@ -69,6 +81,7 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_newfstatat, {"newfstatat", {"EIO", "ENOMEM", "EACCES"}}},
     {SYS_statfs, {"statfs", {"EIO"}}},
     {SYS_fstatfs, {"fstatfs", {"EIO"}}},
+    {SYS_utimensat, {"utimensat", {"EROFS", "EPERM"}}},
     {SYS_getdents64, {"getdents64", {"EIO"}}},
     {SYS_lseek, {"lseek", {"EIO"}}},
     {SYS_memfd_create, {"memfd_create", {"EMFILE", "ENOMEM"}}},
@@ -81,92 +94,212 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_pidfd_open, {"pidfd_open", {"EMFILE", "ENOMEM"}}},
 };
 
-void list_faults(std::FILE* out, long number, unsigned long long call) {
-    const auto known = calls.find(call);
-    if (known == calls.end())
-        return;
-    for (const char* fault : known->second.faults)
-        std::fprintf(out, "%ld %s %s\n", number, known->second.name, fault);
-    std::fprintf(out, "%ld %s TERM\n", number, known->second.name);
+const std::array<std::string, 7> other_faults = {"short", "intr", "TERM", "KILL", "STOP", "PARENT", "ALL"};
+
+struct Order {
+    int child = 0; ///< 0: the program itself
+    long number = 0;
+    std::string fault;
+    std::FILE* list = nullptr;
+};
+
+user_regs_struct registers_of(pid_t pid) {
+    user_regs_struct registers{};
+    ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
+    return registers;
 }
 
-/// At the entry of the call; returns what it shall return instead, 0 when it is made.
-long long go_wrong(pid_t pid, user_regs_struct& registers, const std::string& fault) {
-    if (fault == "TERM") {
-        kill(pid, SIGTERM);
+/// The dump's part that a receive has put into the tracee's buffer, each message marked as interrupted where `mark`
+/// says so. False when it is no part of a dump.
+bool interrupted_dump(pid_t pid, const user_regs_struct& asked, long long size, bool mark) {
+    unsigned long long at = asked.rsi;
+    if (asked.orig_rax == SYS_recvmsg) { // its first buffer
+        msghdr header{};
+        iovec buffer{};
+        iovec here{&header, sizeof header}, there{reinterpret_cast<void*>(at), sizeof header};
+        process_vm_readv(pid, &here, 1, &there, 1, 0);
+        here = {&buffer, sizeof buffer}, there = {header.msg_iov, sizeof buffer};
+        process_vm_readv(pid, &here, 1, &there, 1, 0);
+        at = reinterpret_cast<unsigned long long>(buffer.iov_base);
+    }
+    bool dump = false;
+    for (long long offset = 0; offset + static_cast<long long>(sizeof(nlmsghdr)) <= size;) {
+        nlmsghdr message{};
+        iovec here{&message, sizeof message}, there{reinterpret_cast<void*>(at + offset), sizeof message};
+        if (process_vm_readv(pid, &here, 1, &there, 1, 0) != sizeof message || message.nlmsg_len < sizeof message)
+            break;
+        dump = dump || (message.nlmsg_flags & NLM_F_MULTI) != 0;
+        message.nlmsg_flags |= NLM_F_DUMP_INTR;
+        if (dump && mark)
+            process_vm_writev(pid, &here, 1, &there, 1, 0);
+        offset += NLMSG_ALIGN(message.nlmsg_len);
+    }
+    return dump;
+}
+
+class Tracer {
+  public:
+    Tracer(Order order, pid_t program) : order_(std::move(order)), program_(program) {
+        if (order_.child == 0)
+            target_ = program;
+    }
+
+    /// Returns the exit status for failat.
+    int run() {
+        int status = 0;
+        waitpid(program_, &status, 0); // the stop after execve
+        ptrace(PTRACE_SETOPTIONS, program_, nullptr,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                   PTRACE_O_TRACECLONE | (order_.fault == "STOP" ? 0 : PTRACE_O_EXITKILL));
+        known_[program_] = true;
+        ptrace(PTRACE_SYSCALL, program_, nullptr, 0L);
+        for (;;) {
+            const pid_t pid = waitpid(-1, &status, __WALL);
+            if (pid < 0)
+                return 125;
+            if (WIFEXITED(status) || WIFSIGNALED(status)) {
+                if (pid == program_)
+                    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+                continue;
+            }
+            if (stopped_) {
+                ptrace(PTRACE_DETACH, pid, nullptr, static_cast<long>(SIGSTOP));
+                if (pid == target_)
+                    return 0;
+                continue;
+            }
+            const long signal = on_stop(pid, status);
+            ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
+        }
+    }
+
+  private:
+    /// Returns the signal to hand on.
+    long on_stop(pid_t pid, int status) {
+        const bool born = !known_[pid];
+        known_[pid] = true;
+        if (born && ++children_ == order_.child)
+            target_ = pid;
+        if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
+            const bool ours = (status >> 16) != 0 || (born && WSTOPSIG(status) == SIGSTOP);
+            return ours ? 0 : WSTOPSIG(status);
+        }
+        if (pid == target_)
+            on_call(pid);
         return 0;
     }
-    if (fault == "short") {
-        registers.rdx = registers.rdx > 1 ? 1 : registers.rdx; // the third argument is the count
+
+    void on_call(pid_t pid) {
+        __ptrace_syscall_info info{};
+        ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
+        if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+            asked_ = registers_of(pid);
+            ++count_;
+            if (order_.list != nullptr)
+                list(asked_.orig_rax);
+            else if (count_ == order_.number)
+                go_wrong(pid);
+        } else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+            if (order_.list != nullptr && is_receive() && interrupted_dump(pid, asked_, info.exit.rval, false))
+                std::fprintf(order_.list, "%ld %s intr\n", count_, calls.at(asked_.orig_rax).name);
+            if (order_.list == nullptr && count_ == order_.number)
+                come_back(pid, info.exit.rval);
+        }
+    }
+
+    void list(unsigned long long call) {
+        const auto known = calls.find(call);
+        const std::string name = known == calls.end() ? std::to_string(call) : known->second.name;
+        if (known != calls.end())
+            for (const char* fault : known->second.faults)
+                std::fprintf(order_.list, "%ld %s %s\n", count_, name.c_str(), fault);
+        std::fprintf(order_.list, "%ld %s TERM\n", count_, name.c_str());
+    }
+
+    [[nodiscard]] bool is_receive() const { return asked_.orig_rax == SYS_recvfrom || asked_.orig_rax == SYS_recvmsg; }
+
+    /// At the entry of the call.
+    void go_wrong(pid_t pid) {
+        const std::string& fault = order_.fault;
+        user_regs_struct registers = asked_;
+        if (fault == "TERM") {
+            kill(pid, SIGTERM);
+        } else if (fault == "STOP") {
+            kill(pid, SIGSTOP);
+            stopped_ = true;
+        } else if (fault == "KILL" || fault == "PARENT" || fault == "ALL") {
+            kill(fault == "PARENT" ? program_ : pid, SIGKILL);
+            if (fault == "ALL")
+                kill(program_, SIGKILL);
+        } else if (fault == "short") {
+            registers.rdx = registers.rdx > 1 ? 1 : registers.rdx; // the third argument is the count
+            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+        } else if (registers.orig_rax == SYS_brk) { // fails by telling where the break still is
+            registers.rdi = 0;
+            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+        } else if (fault != "intr") {
+            instead_ = -errnos.at(fault);
+            registers.orig_rax = ~0ULL; // no such call
+            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+        }
+    }
+
+    /// At its exit.
+    void come_back(pid_t pid, long long returned) {
+        if (order_.fault == "intr" && is_receive())
+            interrupted_dump(pid, asked_, returned, true);
+        user_regs_struct registers = registers_of(pid);
+        if (asked_.orig_rax == SYS_execve && instead_ == 0)
+            return; // another program by now
+        if (instead_ != 0)
+            registers.rax = static_cast<unsigned long long>(instead_);
+        registers.rdi = asked_.rdi; // a program may rely on a call to change no other register
+        registers.rdx = asked_.rdx;
         ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-        return 0;
     }
-    if (registers.orig_rax == SYS_brk) { // fails by telling where the break still is
-        registers.rdi = 0;
-        ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-        return 0;
-    }
-    registers.orig_rax = ~0ULL; // no such call
-    ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-    return -errnos.at(fault);
+
+    Order order_;
+    pid_t program_, target_ = -1;
+    std::map<pid_t, bool> known_;
+    int children_ = 0;
+    long count_ = 0;
+    long long instead_ = 0;
+    bool stopped_ = false;
+    user_regs_struct asked_{};
+};
+
+bool is_fault(const std::string& name) {
+    for (const std::string& other : other_faults)
+        if (name == other)
+            return true;
+    return errnos.contains(name);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
+    Order order;
+    if (argc > 2 && std::strcmp(argv[1], "--child") == 0) {
+        order.child = std::atoi(argv[2]);
+        argc -= 2, argv += 2;
+    }
     if (argc < 4)
         return 2;
-    const std::string number = argv[1], fault = argv[2];
-    std::FILE* list = number == "list" ? std::fopen(argv[2], "we") : nullptr;
-    if (list == nullptr && fault != "TERM" && fault != "short" && !errnos.contains(fault))
+    order.fault = argv[2];
+    if (std::strcmp(argv[1], "list") == 0)
+        order.list = std::fopen(argv[2], "we");
+    else
+        order.number = std::atol(argv[1]);
+    if (order.list == nullptr && (order.number <= 0 || !is_fault(order.fault)))
         return 2;
-    const long target = std::atol(argv[1]);
     const pid_t pid = fork();
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
         execv(argv[3], argv + 3);
         _exit(127);
     }
-    int status = 0;
-    waitpid(pid, &status, 0); // the stop after execve
-    ptrace(PTRACE_SETOPTIONS, pid, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-    long count = 0;
-    long long instead = 0;
-    user_regs_struct asked{};
-    bool entering = true;
-    int signal = 0;
-    for (;;) {
-        ptrace(PTRACE_SYSCALL, pid, nullptr, static_cast<long>(signal));
-        signal = 0;
-        waitpid(pid, &status, 0);
-        if (WIFEXITED(status)) {
-            if (list != nullptr)
-                std::fclose(list);
-            return WEXITSTATUS(status);
-        }
-        if (WIFSIGNALED(status))
-            return 128 + WTERMSIG(status);
-        if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
-            signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-            continue;
-        }
-        user_regs_struct registers{};
-        ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
-        if (entering) {
-            ++count;
-            if (list != nullptr)
-                list_faults(list, count, registers.orig_rax);
-            else if (count == target) {
-                asked = registers;
-                instead = go_wrong(pid, registers, fault);
-            }
-        } else if (count == target && list == nullptr) {
-            if (instead != 0)
-                registers.rax = static_cast<unsigned long long>(instead);
-            registers.rdi = asked.rdi; // a program may rely on a call to change no other register
-            registers.rdx = asked.rdx;
-            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-        }
-        entering = !entering;
-    }
+    const int status = Tracer(order, pid).run();
+    if (order.list != nullptr)
+        std::fclose(order.list);
+    return status;
 }

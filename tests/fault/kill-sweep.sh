@@ -1,30 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Kills a plugin as it enters its 1st, 2nd, … nth system call, until it gets through, and looks at what is left:
-#   ADD killed, then DEL: nothing is left.        ADD killed, then ADD: works without a DEL between.
-#   DEL killed, then DEL: nothing is left.        All the while another container goes on answering.
-# Usage: [CNI_BIN_DIR=bin] [KILLAT=program] tests/fault/kill-sweep.sh [STEP]
-#   STEP: try every STEPth call only (default 1). KILLAT: killat.cpp, built; otherwise it is compiled here.
+#   ADD killed, then DEL: nothing is left.        ADD killed, then ADD: works without a DEL between, and CHECK agrees.
+#   DEL killed, then DEL: nothing is left.        GC killed, then GC: nothing of the stale container is left.
+#   CHECK killed: nothing has changed.            All the while another container goes on answering.
+# Of bridge, which has a child, the IPAM plugin, four sweeps: bridge is killed at its own calls; at each call of the
+# child the child alone (bridge tells and has undone everything), bridge alone, both.
+# Then ADD on a host where no container has been yet: the next ADD works.
+# Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP]]
+#   STEP: try every STEPth call only (default 1), of the child every CHILD_STEPth, and on a fresh host every
+#   CHILD_STEPth. FAILAT: failat.cpp, built; otherwise it is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-$here/../../bin}" && pwd)
 export CNI_BIN_DIR
-step=${1:-1}
+step=${1:-1} child_step=${2:-1}
 
 if [ "${SWEEP_INSIDE-}" != 1 ]; then
     SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-if [ -z "${KILLAT-}" ]; then
-    KILLAT=$work/killat
-    g++ -std=c++20 -O1 -o "$KILLAT" "$here/killat.cpp" || exit 1
-fi
 # shellcheck source=tests/fault/sweep.sh
 . "$here/sweep.sh"
+trap cleanup EXIT
 
 report() { # report WHAT N RESULT
     if [ "$3" = 0 ]; then
@@ -34,62 +35,164 @@ report() { # report WHAT N RESULT
         printf 'FAIL %s, killed at system call %s\n' "$1" "$2"
         sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | head -20
         [ -s "$work/diff" ] && sed 's/^/    /' "$work/diff" | head -20
+        state >"$work/baseline" # what is left is told once
     fi
+    : >"$work/diff"
 }
 
-add_then_del() { # add_then_del NAME CONFIG PREPARE CLEANUP N: false when the ADD got through
-    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 through=0 result
-    $prepare
-    plugin "$name" ADD c1 "$config" "$KILLAT" "$n" && through=1
-    plugin "$name" DEL c1 "$config" && $cleanup && clean
+# killed WHO N: the words before the plugin. WHO: itself; child, parent, all: at the Nth call of its child
+killed() {
+    case $1 in
+    itself) prefix=("$FAILAT" "$2" KILL) ;;
+    child) prefix=("$FAILAT" --child 1 "$2" KILL) ;;
+    parent) prefix=("$FAILAT" --child 1 "$2" PARENT) ;;
+    all) prefix=("$FAILAT" --child 1 "$2" ALL) ;;
+    esac
+}
+
+add_then_del() { # add_then_del NAME N: false when the ADD got through
+    local name=$1 n=$2 through=0 result
+    begin "$name"
+    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
+    forget "$name"
+    plugin "$name" DEL c1 "$work/$name.DEL" && finish "$name" && clean
     result=$?
-    report "$name ADD then DEL" "$n" $result
+    report "$name ADD ($who) then DEL" "$n" $result
     [ $through = 0 ]
 }
 
 add_then_add() { # the same; nothing to ask once the runtime has its result
-    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 result
-    $prepare
-    plugin "$name" ADD c1 "$config" "$KILLAT" "$n"
+    local name=$1 n=$2 result
+    begin "$name"
+    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}"
     if [ ! -s "$work/out" ]; then
-        plugin "$name" ADD c1 "$config" && plugin "$name" DEL c1 "$config" && $cleanup && clean
+        attach "$name" && plugin "$name" CHECK c1 "$work/$name.CHECK" && plugin "$name" DEL c1 "$work/$name.DEL" &&
+            finish "$name" && clean
         result=$?
-        report "$name ADD then ADD" "$n" $result
+        report "$name ADD ($who) then ADD" "$n" $result
         [ $result = 0 ] && return
     fi
-    plugin "$name" DEL c1 "$config"
-    $cleanup
+    forget "$name"
+    plugin "$name" DEL c1 "$work/$name.DEL"
+    finish "$name"
 }
 
-del_then_del() { # false when the DEL got through
-    local name=$1 config=$2 prepare=$3 cleanup=$4 n=$5 through=0 result
-    $prepare
-    plugin "$name" ADD c1 "$config"
-    plugin "$name" DEL c1 "$config" "$KILLAT" "$n" && through=1
-    plugin "$name" DEL c1 "$config" && $cleanup && clean
-    result=$?
-    report "$name DEL then DEL" "$n" $result
+add_tells() { # the child alone is killed: the plugin says so and leaves nothing
+    local name=$1 n=$2 through=0 result
+    begin "$name"
+    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
+    if [ $through = 0 ]; then
+        told && finish "$name" && clean
+        result=$?
+        report "$name ADD ($who)" "$n" $result
+    fi
+    forget "$name"
+    plugin "$name" DEL c1 "$work/$name.DEL"
+    finish "$name"
     [ $through = 0 ]
 }
 
-sweep() { # sweep NAME CONFIG PREPARE CLEANUP: every STEPth call of ADD, then of DEL
-    local n
-    for ((n = 1; ; n += step)); do
-        add_then_del "$@" $n || break
-        # host-local alone cannot know that the second ADD is no duplicate; bridge, which can, asks it again.
-        [ "$1" = host-local ] || add_then_add "$@" $n
-    done
-    printf '%s ADD: %d system calls\n' "$1" $((n - 1))
-    for ((n = 1; ; n += step)); do
-        del_then_del "$@" $n || break
-    done
-    printf '%s DEL: %d system calls\n' "$1" $((n - 1))
+again() { # again VERB NAME N: killed, then not; false when it got through the first time
+    local verb=$1 name=$2 n=$3 through=0 result
+    begin "$name"
+    attach "$name"
+    plugin "$name" "$verb" c1 "$work/$name.$verb" "${prefix[@]}" && through=1
+    if [ $through = 0 ] && [ "$who" = child ] && ! told; then
+        echo 'no error JSON' >"$work/diff"
+        false
+    else
+        plugin "$name" "$verb" c1 "$work/$name.$verb" && finish "$name" && clean
+    fi
+    result=$?
+    report "$name $verb ($who) then $verb" "$n" $result
+    [ $through = 0 ]
 }
 
-make_baseline
-sweep host-local "$work/host-local.json" nothing nothing
-sweep bridge "$work/bridge.json" nothing nothing
-sweep portmap "$work/portmap.json" with_bridge without_bridge
+check_changes_nothing() { # check_changes_nothing NAME STEP: sweeps on one attachment
+    local name=$1 by=$2 n through
+    begin "$name"
+    attach "$name"
+    state >"$work/attached"
+    for ((n = 1; ; n += by)); do
+        killed "$who" $n
+        through=0
+        plugin "$name" CHECK c1 "$work/$name.CHECK" "${prefix[@]}" && through=1
+        state >"$work/now"
+        diff "$work/attached" "$work/now" >"$work/diff" && { [ $through = 1 ] || [ "$who" != child ] || told; } && answers
+        report "$name CHECK ($who)" "$n" $?
+        [ $through = 0 ] || break
+    done
+    plugin "$name" CHECK c1 "$work/$name.CHECK" && plugin "$name" DEL c1 "$work/$name.DEL" && finish "$name" && clean
+    report "$name CHECK ($who), the endpoint afterwards" "$n" $?
+    printf '%s CHECK, killed %s: %d system calls\n' "$name" "$who" $((n - 1))
+}
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+sweep() { # sweep NAME WHO STEP
+    local name=$1 by=$3 n
+    who=$2
+    for ((n = 1; ; n += by)); do
+        killed "$who" $n
+        if [ "$who" = child ]; then
+            add_tells "$name" $n || break
+        else
+            add_then_del "$name" $n || break
+            # host-local alone cannot know that the second ADD is no duplicate; bridge, which can, asks it again.
+            [ "$name" = host-local ] || add_then_add "$name" $n
+        fi
+    done
+    printf '%s ADD, killed %s: %d system calls\n' "$name" "$who" $((n - 1))
+    local verb
+    for verb in DEL GC; do
+        for ((n = 1; ; n += by)); do
+            killed "$who" $n
+            again $verb "$name" $n || break
+        done
+        printf '%s %s, killed %s: %d system calls\n' "$name" $verb "$who" $((n - 1))
+    done
+    check_changes_nothing "$name" "$by"
+}
+
+# The host as it was before its first container.
+wipe() {
+    ip link del br0 2>/dev/null
+    nft flush ruleset
+    rm -rf /var/lib/cni/networks /var/lib/cni/.cnative
+    echo 0 >/proc/sys/net/ipv4/ip_forward
+    echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
+}
+
+sweep_fresh_host() { # sweep_fresh_host NAME STEP: ADD killed, then ADD
+    local name=$1 by=$2 n through
+    who=itself
+    for ((n = 1; ; n += by)); do
+        killed itself $n
+        through=0
+        begin "$name"
+        plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
+        if [ ! -s "$work/out" ]; then
+            attach "$name" && plugin "$name" CHECK c1 "$work/$name.CHECK" &&
+                ip netns exec c1 ping -c 1 -W 2 -q 10.9.0.1 >/dev/null && plugin "$name" DEL c1 "$work/$name.DEL"
+            report "$name ADD on a fresh host, then ADD" "$n" $?
+        fi
+        forget "$name"
+        plugin "$name" DEL c1 "$work/$name.DEL"
+        finish "$name"
+        wipe
+        [ $through = 0 ] || break
+    done
+    printf '%s ADD on a fresh host: %d system calls\n' "$name" $((n - 1))
+}
+
+: >"$work/diff"
+wipe
+sweep_fresh_host bridge "$child_step"
+sweep_fresh_host portmap "$child_step"
+
+make_baseline
+sweep host-local itself "$step"
+sweep bridge itself "$step"
+sweep portmap itself "$step"
+for who in child parent all; do
+    sweep bridge $who "$child_step"
+done
+close_sweep

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the sweeps share: a private host with one container that stays, a state to compare, the configs. Sourced in
-# namespaces of its own with $work, a folder, and CNI_BIN_DIR; $passed and $failed are the sweeps' to count.
+# namespaces of its own with $work, a folder, $here, and CNI_BIN_DIR; $passed and $failed are the sweeps' to count.
 # shellcheck disable=SC2034,SC2154
 
 mount -t tmpfs tmpfs /run
@@ -13,14 +13,30 @@ ip netns add other
 
 passed=0
 failed=0
+servers=()
+
+if [ -z "${FAILAT-}" ]; then
+    FAILAT=$work/failat
+    g++ -std=c++20 -O1 -o "$FAILAT" "$here/failat.cpp" || exit 1
+fi
 
 cat >"$work/bridge.json" <<X
-{"cniVersion":"1.0.0","name":"net","type":"bridge","bridge":"br0","isDefaultGateway":true,"ipMasq":true,
+{"cniVersion":"1.1.0","name":"net","type":"bridge","bridge":"br0","isDefaultGateway":true,"ipMasq":true,
  "macspoofchk":true,"hairpinMode":true,
  "ipam":{"type":"host-local","ranges":[[{"subnet":"10.9.0.0/24"}],[{"subnet":"fd09::/64"}]]}}
 X
+cp "$work/bridge.json" "$work/host-local.json"
+cat >"$work/portmap.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"portmap","snat":true,"runtimeConfig":{"portMappings":[
+ {"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}
+X
+for name in bridge host-local portmap; do
+    from=$work/$name.json
+    [ $name != portmap ] || from=$work/portmap.base
+    jq -c '."cni.dev/valid-attachments" = [{containerID: "other", ifname: "eth0"}]' "$from" >"$work/$name.GC"
+done
 
-# plugin VERB CONTAINER CONFIG [prefix words…]: one call; stdout in $work/out
+# plugin NAME VERB CONTAINER CONFIG [prefix words…]: one call; stdout in $work/out
 plugin() {
     local name=$1 verb=$2 id=$3 config=$4
     shift 4
@@ -28,40 +44,96 @@ plugin() {
         "$@" "$CNI_BIN_DIR/$name" <"$config" >"$work/out" 2>"$work/err"
 }
 
+# with_result FROM TO: FROM with the last result as prevResult
+with_result() { jq -c --slurpfile r "$work/out" '.prevResult = $r[0]' "$1" >"$2"; }
+
 # What an operator would look at, without indices and counters.
 state() {
     ip -o link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/link-netnsid [0-9]+//' | sort
     ip -n c1 -o addr show | sed -E 's/^[0-9]+: //' | sort
-    ip -o addr show dev br0 scope global | sed -E 's/^[0-9]+: //' | sort
-    find /var/lib/cni -type f -path '*/networks/net/*' ! -name 'last_reserved_ip.*' | sort
+    ip -o addr show dev br0 scope global 2>/dev/null | sed -E 's/^[0-9]+: //' | sort
+    find /var/lib/cni ! -name 'last_reserved_ip.*' | sort
     nft list ruleset
-    cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
+    local at
+    for at in all default lo br0; do
+        cat /proc/sys/net/ipv[46]/conf/$at/{forwarding,accept_ra,route_localnet,arp_notify,disable_ipv6}
+    done 2>/dev/null
+    cat /proc/sys/net/ipv4/ip_forward
+}
+
+answers() { # the other container, to a ping and on its host port
+    local said=
+    ping -c 1 -W 1 -q 10.9.0.2 >/dev/null && read -r said 2>/dev/null </dev/tcp/10.9.0.1/9090 && [ "$said" = other ]
 }
 
 clean() { # clean: the state is the baseline again, and the other container answers
     state >"$work/now"
-    diff "$work/baseline" "$work/now" >"$work/diff" && ping -c 1 -W 1 -q 10.9.0.2 >/dev/null
+    diff "$work/baseline" "$work/now" >"$work/diff" && { answers || { echo "the other container does not answer" >"$work/diff"; false; }; }
 }
 
-nothing() { :; }
-with_bridge() {
+# What has to be there before a plugin's ADD, and how it is taken away.
+begin() {
+    [ "$1" = portmap ] || return 0
     plugin bridge ADD c1 "$work/bridge.json" || cat "$work/out"
-    jq -c --slurpfile r "$work/out" '.prevResult = $r[0]' "$work/portmap.base" >"$work/portmap.json"
+    with_result "$work/portmap.base" "$work/portmap.json"
 }
-without_bridge() { plugin bridge DEL c1 "$work/bridge.json"; }
+finish() { [ "$1" != portmap ] || plugin bridge DEL c1 "$work/bridge.json"; }
+
+# attach NAME: an ADD that works; what CHECK and DEL are sent is in NAME.CHECK and NAME.DEL from then on
+attach() {
+    plugin "$1" ADD c1 "$work/$1.json" || { cat "$work/out"; return 1; }
+    with_result "$work/$1.json" "$work/$1.CHECK"
+    cp "$work/$1.CHECK" "$work/$1.DEL"
+}
+
+# A runtime has no result of an ADD that did not get through: its DEL is sent none.
+forget() {
+    local from=$work/$1.json
+    [ "$1" != portmap ] || from=$work/portmap.base
+    cp "$from" "$work/$1.DEL"
+}
+
+# A failure that says why: one JSON document with a code and a message. When stdout itself fails, stderr has to do.
+told() {
+    jq -es 'length == 1 and .[0].code > 0 and (.[0].msg | length) > 0' "$work/out" >/dev/null 2>&1 ||
+        { [ ! -s "$work/out" ] && grep -q 'could not be written to stdout' "$work/err"; }
+}
 
 # The first container makes what is shared: bridge, table, forwarding. It stays and must go on answering.
 make_baseline() {
     plugin bridge ADD other "$work/bridge.json" || { cat "$work/out"; exit 1; }
-    cat >"$work/portmap.base" <<'X'
-{"cniVersion":"1.0.0","name":"net","type":"portmap","snat":true,"runtimeConfig":{"portMappings":[
- {"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}
-X
-    with_bridge
-    plugin portmap ADD c1 "$work/portmap.json" || { cat "$work/out"; exit 1; }
-    plugin portmap DEL c1 "$work/portmap.json"
-    without_bridge
-    ping -c 1 -W 1 -q 10.9.0.2 >/dev/null
+    jq -c --slurpfile r "$work/out" \
+        '.prevResult = $r[0] | .runtimeConfig.portMappings = [{hostPort: 9090, containerPort: 80, protocol: "tcp"}]' \
+        "$work/portmap.base" >"$work/other.json"
+    plugin portmap ADD other "$work/other.json" || { cat "$work/out"; exit 1; }
+    ip netns exec other socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo other' 2>/dev/null &
+    servers+=($!)
+    begin portmap
+    attach portmap
+    plugin portmap DEL c1 "$work/portmap.DEL"
+    finish portmap
+    for _ in $(seq 50); do answers 2>/dev/null && break; done
     state >"$work/baseline"
-    cp "$work/bridge.json" "$work/host-local.json"
+    ping -i 0.02 -W 1 10.9.0.2 >"$work/pings" &
+    servers+=($!)
+}
+
+# The closing lines: whether a ping was lost since make_baseline, and the sum.
+close_sweep() {
+    kill -INT "${servers[1]}"
+    wait "${servers[1]}"
+    local said
+    said=$(grep 'packet loss' "$work/pings")
+    printf 'the other container, pinged all the while: %s\n' "$said"
+    case $said in
+    *', 0% packet loss'*) passed=$((passed + 1)) ;;
+    *) failed=$((failed + 1)) && echo 'FAIL pings of the other container were lost' ;;
+    esac
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" = 0 ]
+}
+
+cleanup() {
+    kill "${servers[@]}" 2>/dev/null
+    rm -rf "$work"
 }

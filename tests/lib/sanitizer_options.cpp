@@ -16,7 +16,7 @@ const char* __ubsan_default_options() {
     return "halt_on_error=1:print_stacktrace=1:exitcode=99:log_path=" SANITIZER_REPORTS;
 }
 
-/// Leaks are found by tracing, and a process has one tracer: strace or killat was here first.
+/// Leaks are found by tracing, and a process has one tracer: strace or failat was here first.
 int __lsan_is_turned_off() {
     constexpr const char* key = "TracerPid:\t";
     FILE* status = std::fopen("/proc/self/status", "re");

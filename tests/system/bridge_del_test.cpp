@@ -43,7 +43,7 @@ Answer killed_at(int number, const std::string& command, const json& config) {
                    .command = command,
                    .config = config,
                    .netns = "/run/netns/c1",
-                   .wrapper = {KILLAT, std::to_string(number)}});
+                   .wrapper = {FAILAT, std::to_string(number), "KILL"}});
 }
 
 constexpr int killed = 137;

@@ -351,7 +351,7 @@ TEST_CASE("portmap: an ADD killed anywhere is healed by the next, and by DEL") {
         Stage stage(json::object());
         const json config = stage.network.config(1, stage.network.results["c1 eth0"], ports({mapping(8080, 80)}));
         const Answer first = invoke(
-            {.plugin = "portmap", .config = config, .netns = stage.c1, .wrapper = {KILLAT, std::to_string(number)}});
+            {.plugin = "portmap", .config = config, .netns = stage.c1, .wrapper = {FAILAT, std::to_string(number), "KILL"}});
         CHECK(invoke({.plugin = "portmap", .config = config, .netns = stage.c1}).ok());
         CHECK(ask("", "tcp", "10.9.0.1", 8080) == "c1 10.9.0.1");
         CHECK(invoke({.plugin = "portmap", .command = "DEL", .config = config, .netns = stage.c1}).ok());
