@@ -5,8 +5,8 @@ PREFIX      ?= /opt/cni
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
-.PHONY: all configure demo test test-go test-asan bench bench-quick test-instructions test-fault lint format install
-.PHONY: clean help
+.PHONY: all configure demo test test-go test-asan bench bench-quick test-instructions test-fault test-e2e
+.PHONY: lint format install clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -52,6 +52,10 @@ test-fault: configure ## kill the plugins at every system call, fail some of the
 	.ci/packages.sh test
 	cmake --build $(BUILD)
 	tests/fault/run.sh $(if $(LONG),long)
+
+test-e2e: all ## containerd, CRI, podman, buildah, cnitool on bin/, on the Go suite, on both; LONG=1: more pods
+	.ci/packages.sh e2e
+	LONG=$(LONG) tests/e2e/run.sh
 
 lint: configure ## clang-format, clang-tidy, and the rules of CONTRIBUTING.md
 	.ci/packages.sh lint

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|demo|test|bench|lint …: installs the Debian packages that a stage needs and this machine lacks.
+# packages.sh build|demo|test|bench|e2e|lint …: installs the Debian packages that a stage needs and this machine lacks.
 set -eu
 
 packages() {
@@ -10,8 +10,10 @@ packages() {
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
     test) echo conntrack containernetworking-plugins iptables netcat-openbsd strace binutils && packages demo ;;
     bench) echo valgrind ;;
+    e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
+        python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|demo|test|bench|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|demo|test|bench|e2e|lint …" >&2 && exit 2 ;;
     esac
 }
 
