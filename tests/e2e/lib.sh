@@ -89,9 +89,9 @@ make_private() {
     mount --rbind /sys/fs/cgroup cgroups && mount -t sysfs sysfs /sys && mount --rbind cgroups /sys/fs/cgroup &&
         umount -l cgroups || exit 1
     # crun refuses the "hybrid" set-up, in which the second version holds controllers too: without it, it is the first.
-    [ ! -s /sys/fs/cgroup/unified/cgroup.controllers ] || umount -l /sys/fs/cgroup/unified
+    if grep -q . /sys/fs/cgroup/unified/cgroup.controllers 2>/dev/null; then umount -l /sys/fs/cgroup/unified; fi
     mount -t tmpfs -o mode=755 tmpfs unused
-    for folder in /run /etc/cni /opt/cni /var/lib/cni; do private_folder $folder || exit 1; done
+    for folder in /run /etc/cni /opt/cni /var/lib/cni /var/lib/containers; do private_folder $folder || exit 1; done
     # What a runtime mounts on /run/netns must reach its helpers; all of them are in this mount namespace's family.
     mount --make-rshared /run
     mkdir -p /run/netns /run/lock /etc/cni/net.d /opt/cni/bin
@@ -218,21 +218,25 @@ left_in_netfilter() {
 }
 # Exactly what left-SET.txt beside the script says, which is nothing when there is none.
 nothing_left() { diff <(grep -v '^#' "$client_folder/left-$plugin_set.txt" 2>/dev/null) <(left_behind); }
-check_left() { # LIST
+check_left() { # LIST…
     if [ -f "$client_folder/left-$plugin_set.txt" ]; then
         check "what is left is what left-$plugin_set.txt lists" nothing_left
     else
         check 'nothing left: links, leases, files, namespaces, rules' nothing_left
     fi
-    [ "$plugin_set" != ours-go ] || check 'GC by our plugins takes that too' collected "$1"
+    [ "$plugin_set" != ours-go ] || check 'GC by our plugins takes the elements' collected "$@"
 }
 # What the runtimes of CNI 1.1 send.
-collected() { # LIST
-    local ours
+collected() { # LIST…
+    local ours list
     mapfile -t ours < <(ls "$PLUGIN_DIR")
-    jq --args '.cniVersion = "1.1.0" | .plugins |= map(select(.type | IN($ARGS.positional[])))' \
-        "${ours[@]}" <"$1" >gc.conflist
-    CNI_BIN_DIR=$PLUGIN_DIR cni_gc gc.conflist && left_behind && [ -z "$(left_behind)" ]
+    for list in "$@"; do
+        jq --args '.cniVersion = "1.1.0" | .plugins |= map(select(.type | IN($ARGS.positional[])))' "${ours[@]}" \
+            <"$list" >gc.conflist
+        CNI_BIN_DIR=$PLUGIN_DIR cni_gc gc.conflist || return
+    done
+    left_in_netfilter
+    [ -z "$(left_in_netfilter)" ]
 }
 
 # ---- the image
