@@ -201,8 +201,8 @@ left_behind() {
     } | sort | uniq -c | sed 's/^ *//'
 }
 # Elements that name an owner; rules, elements and chains with an address or a hash of a container in them. What belongs
-# to a network as a whole stays, as its bridge does. The networks of these tests are 10.222.0.0/16 and fd22::/16, in
-# prefixes of 24 and 64, with gateways that end in 1.
+# to a network as a whole stays, as its bridge does.
+networks4='10\.222\.[0-9]+' networks6='fd22:' # prefixes of 24 (or 16) and 64, gateways that end in 1
 left_in_netfilter() {
     nft -j list ruleset >ruleset.json 2>/dev/null || echo 'rule: nft cannot list them as JSON'
     # shellcheck disable=SC2094 # the word, and the file of that name
@@ -213,8 +213,8 @@ left_in_netfilter() {
     grep -v 'comment "[^"]*/' ruleset | sed -E '
         s/# xt_[a-z]*//; s/counter packets [0-9]+ bytes [0-9]+ ?//; s/^[ \t]+//; s/[ \t{]+$//
         s/(CNI(-DN|-SN|-HOSTPORT)?-)[0-9a-f]{20,}/\1HASH/g
-        s/\b10\.222\.[0-9]+\.(0|1)(\/24)?\b/NETWORK/g; s/\bfd22:[0-9a-f:]*:1?(\/64)?( |,|$)/NETWORK\2/g
-        s/\b10\.222\.[0-9]+\.[0-9]+/ADDRESS/g; s/\bfd22:[0-9a-f:]+/ADDRESS/g' | grep -E 'ADDRESS|HASH' | sed 's/^/rule: /'
+        s/\b('"$networks4"')\.(0|1)(\/24|\/16)?\b/NETWORK/g; s/\b'"$networks6"'[0-9a-f:]*:1?(\/64)?( |,|$)/NETWORK\2/g
+        s/\b('"$networks4"')\.[0-9]+/ADDRESS/g; s/\b'"$networks6"'[0-9a-f:]+/ADDRESS/g' | grep -E 'ADDRESS|HASH' | sed 's/^/rule: /'
 }
 # Exactly what left-SET.txt beside the script says, which is nothing when there is none.
 nothing_left() { diff <(grep -v '^#' "$client_folder/left-$plugin_set.txt" 2>/dev/null) <(left_behind); }

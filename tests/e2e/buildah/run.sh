@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# buildah with network_backend "cni": each `buildah run` is one ADD and one DEL.
+set -u
+needs=(buildah crun busybox jq ip nft iptables)
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/../lib.sh"
+private_machine "$0" "$@"
+
+make_image image.tar
+mkdir networks
+cat >containers.conf <<END
+[network]
+network_backend = "cni"
+cni_plugin_dirs = ["/opt/cni/bin"]
+network_config_dir = "$E2E_WORK/networks"
+[engine]
+cgroup_manager = "cgroupfs"
+runtime = "crun"
+END
+printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/storage"\nrunroot = "/run/storage"\n' "$E2E_WORK" >storage.conf
+export CONTAINERS_CONF=$PWD/containers.conf CONTAINERS_STORAGE_CONF=$PWD/storage.conf BUILDAH_ISOLATION=oci TMPDIR=$E2E_WORK
+cat >networks/87-podman.conflist <<END
+{"cniVersion": "0.4.0", "name": "podman", "plugins": [
+  {"type": "bridge", "bridge": "cni-podman0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.222.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}},
+  {"type": "firewall"}, {"type": "tuning"}]}
+END
+step() { buildah run box "$@"; }
+has_address() { is "$(step ip -4 -o addr show eth0 | sed -nE 's/.* inet ([0-9.]+).*/\1/p')" '10.222.0.?'; }
+meanwhile() { # one step waits at its end of a pipe while the plugins are replaced: ADD by the old, DEL by the new
+    mkfifo pipe
+    step cat <pipe >said 2>&1 &
+    exec 3>pipe
+    eventually test -n "$(find /var/lib/cni/networks -name '10.222.0.*' ! -name '*.new')" # it has its lease
+    later_plugins
+    echo enough >&3 && exec 3>&-
+    wait "$!"
+    is "$(cat said)" enough
+}
+
+must 'a container from the archive' buildah from --name box docker-archive:image.tar:e2e.local/busybox:1
+check 'a step has an address' has_address
+check 'a step pings the gateway' step ping -c 1 -W 2 10.222.0.1
+check 'a step during which the plugins may change' meanwhile
+check 'rm' buildah rm box
+check_left networks/87-podman.conflist
+verdict "$started"
