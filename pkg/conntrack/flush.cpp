@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "os/close_later.h"
 #include "os/deadline.h"
 #include "os/error.h"
 
@@ -37,7 +38,11 @@ constexpr std::uint32_t compare_proto_num = 1U << 3;
 constexpr std::uint32_t compare_proto_dst_port = 1U << 5;
 
 struct Closer {
-    void operator()(mnl_socket* socket) const noexcept { (void)mnl_socket_close(socket); }
+    // Flows are flushed after elements are deleted, and while those are being freed this close() would wait as well.
+    void operator()(mnl_socket* socket) const noexcept {
+        const os::CloseLater second_owner(mnl_socket_get_fd(socket));
+        (void)mnl_socket_close(socket);
+    }
 };
 using Socket = std::unique_ptr<mnl_socket, Closer>;
 

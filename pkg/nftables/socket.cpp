@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,7 @@
 
 #include "nftables/ruleset.h"
 #include "nftables/transaction.h"
+#include "os/close_later.h"
 
 namespace nft {
 
@@ -55,6 +57,9 @@ void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, P
 } // namespace
 
 void Socket::Closer::operator()(mnl_socket* socket) const noexcept {
+    std::optional<os::CloseLater> second_owner;
+    if (later)
+        second_owner.emplace(mnl_socket_get_fd(socket));
     (void)mnl_socket_close(socket);
 }
 

@@ -256,3 +256,15 @@ TEST_CASE("portmap: DEL with other mappings than ADD's removes what ADD made") {
         CHECK(port_elements().empty());
     }
 }
+
+// The kernel closes the socket that has deleted something, behind the plugin's back.
+TEST_CASE("portmap: no netlink socket outlives a DEL") {
+    World world;
+    world.netns("c1");
+    Network network(bridge_portmap_list());
+    const json mappings = ports({mapping(8080, 80), mapping(5353, 53, "udp")});
+    REQUIRE(network.add("c1", mappings).ok());
+    REQUIRE(network.del("c1", mappings).ok());
+    CHECK(port_elements().empty());
+    CHECK(eventually([] { return sh("awk '$2 == 12 && $3 != 0' /proc/net/netlink").empty(); }));
+}

@@ -12,10 +12,12 @@
 #include <string>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "netns/netns.h"
+#include "os/close_later.h"
 #include "os/errno_words.h"
 #include "os/error.h"
 #include "os/file.h"
@@ -375,4 +377,19 @@ TEST_CASE("a namespace that is gone is not found, without an error") {
     CHECK_FALSE(netns::Netns::find("/nonexistent"));
     CHECK_FALSE(netns::Netns::find("/etc/passwd"));
     CHECK(netns::Netns::find("/proc/self/ns/net"));
+}
+
+TEST_CASE("a descriptor left to the kernel is closed, and its owner does not wait for that") {
+    std::array<int, 2> ends{};
+    REQUIRE(pipe2(ends.data(), O_CLOEXEC) == 0);
+    os::Fd reading(ends[0]), writing(ends[1]);
+    {
+        const os::CloseLater second_owner(writing.get());
+        writing.reset();
+        pollfd open{.fd = reading.get(), .events = POLLIN, .revents = 0};
+        CHECK(poll(&open, 1, 0) == 0);
+    }
+    pollfd closed{.fd = reading.get(), .events = POLLIN, .revents = 0};
+    CHECK(poll(&closed, 1, 10000) == 1);
+    CHECK((closed.revents & POLLHUP) != 0);
 }

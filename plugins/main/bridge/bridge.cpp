@@ -246,8 +246,7 @@ void remove_legacy(nft::Socket& nftables, const cni::Invocation& call, std::span
     errors.collect([&] { nft::remove_legacy_spoof_check(nftables, call.container_id, call.ifname); });
 }
 
-// Order: nftables, then the link (its removal also pays for closing the nftables socket), then the lease: an
-// address is free only once nobody wears it.
+// Order: nftables, then the link, then the lease: an address is free only once nobody wears it.
 void del(const cni::Invocation& call) {
     cni::Errors errors;
     std::optional<nft::Socket> nftables;

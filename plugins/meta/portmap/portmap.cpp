@@ -150,8 +150,7 @@ template <typename Action> void where_supported(Action&& action) {
     }
 }
 
-void withdraw(const cni::Invocation& call) {
-    nft::Socket nftables; // closing it waits for the kernel, so that comes last
+void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
     std::vector<nft::Element> own;
     where_supported([&] { own = find_own(nftables, call); });
     if (own.empty())
@@ -169,7 +168,10 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         return *config.prev_result;
 
     const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
-    undo.push("port mappings", [call] { withdraw(call); });
+    undo.push("port mappings", [call] {
+        nft::Socket nftables;
+        withdraw(nftables, call);
+    });
     publish(call, config, targets, device);
     if (device)
         route_loopback(*device);
@@ -179,11 +181,10 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 
 void del(const cni::Invocation& call) {
     cni::Errors errors;
-    errors.collect([&] { withdraw(call); });
-    errors.collect([&] { // what the Go suite made, before this host was moved to our plugins
-        nft::Socket nftables;
-        nft::remove_legacy_portmap(nftables, call.network, call.container_id);
-    });
+    nft::Socket nftables;
+    errors.collect([&] { withdraw(nftables, call); });
+    // What the Go suite made, before this host was moved to our plugins.
+    errors.collect([&] { nft::remove_legacy_portmap(nftables, call.network, call.container_id); });
     errors.throw_if_any();
 }
 
