@@ -279,7 +279,7 @@ TEST_CASE("portmap range: an ADD killed anywhere is healed by the next, and by D
                                      .config = config,
                                      .id = "c2",
                                      .netns = "/run/netns/x",
-                                     .wrapper = {KILLAT, std::to_string(number)}});
+                                     .wrapper = {FAILAT, std::to_string(number), "KILL"}});
         CHECK(bare("ADD", 2, ports({range(20000, 29999)})).ok());
         CHECK(contains(range_elements(), "20000-29999"));
         CHECK(bare("DEL", 2, ports({range(20000, 29999)})).ok());
