@@ -5,8 +5,8 @@ PREFIX      ?= /opt/cni
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
-.PHONY: all configure demo test test-go test-asan bench bench-quick test-instructions test-fault test-e2e
-.PHONY: lint format install clean help
+.PHONY: all configure demo test test-go test-asan test-valgrind test-e2e test-instructions test-fault soak
+.PHONY: bench bench-quick lint format install clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -34,6 +34,17 @@ test-asan: ## unit and system tests of a build with the address and undefined-be
 	cmake --preset asan --log-level=WARNING
 	cmake --build --preset asan
 	tests/run-asan.sh build-asan
+
+test-valgrind: configure ## one chain under memcheck, of a dynamic build
+	.ci/packages.sh test bench
+	cmake --preset debug --log-level=WARNING -Dmnl_PATH="$$(sed -n 's/^mnl_PATH:FILEPATH=//p' $(BUILD)/CMakeCache.txt)"
+	cmake --build --preset debug --target plugins
+	tests/valgrind.sh build-debug/bin
+
+soak: configure ## random calls and kills against a model, in half a minute; LONG=1: 100,000 of them; SOAK=--seed N
+	.ci/packages.sh test
+	cmake --build $(BUILD) --target plugins cnative_soak
+	$(BUILD)/tests/soak/cnative_soak --operations $(if $(LONG),100000,6000) $(SOAK)
 
 bench: configure ## measure against Debian's Go plugins and the floor program, into docs/performance.md
 	.ci/packages.sh test bench

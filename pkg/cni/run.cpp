@@ -27,7 +27,7 @@ constexpr std::string_view out_of_memory = "{\n    \"code\": 999,\n    \"msg\": 
 
 /// false when the reader is gone, or does not read.
 bool write_out(int fd, std::string_view text) noexcept {
-    return os::write_all(fd, text, os::Deadline::in(os::reader_patience));
+    return os::write_all(fd, text, os::Deadline::in(os::stdout_patience));
 }
 
 /// The one document of this call: from here on a crash stays silent.

@@ -101,7 +101,7 @@ std::string Delegate::finish(os::Child child, const os::Deadline& deadline) cons
         throw_failure(output);
     }
     if (!output.err.empty())
-        (void)os::write_all(STDERR_FILENO, output.err, os::Deadline::in(os::reader_patience));
+        (void)os::write_all(STDERR_FILENO, output.err, os::Deadline::in(os::stderr_patience));
     return std::move(output.out);
 }
 

@@ -12,6 +12,7 @@ namespace os {
 namespace {
 
 constinit std::string_view log_name = "cnative";
+constinit bool is_read = true; ///< until stderr turns out to be full: it is not waited for twice
 
 /// Names come from configurations: they must not move an operator's cursor or fake a second line.
 std::string printable(std::string_view line) {
@@ -36,7 +37,8 @@ void warn(std::string_view line) noexcept {
     try {
         // One write up to 4 KiB, so that lines of plugins that share a stderr do not mix.
         const std::string text = cat(log_name, ": warning: ", printable(line), "\n");
-        (void)write_all(STDERR_FILENO, text, Deadline::in(reader_patience));
+        if (is_read)
+            is_read = write_all(STDERR_FILENO, text, Deadline::in(stderr_patience));
     } catch (...) {
         // A warning that cannot be told is not worth failing for.
     }

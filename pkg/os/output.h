@@ -11,7 +11,7 @@ namespace os {
 /// Never blocks past the deadline. False when it could not be written whole; errno says why.
 [[nodiscard]] bool write_all(int fd, std::string_view text, const Deadline& deadline) noexcept;
 
-/// How long the reader of stdout or stderr is waited for.
-inline constexpr std::chrono::seconds reader_patience{30};
+/// How long a reader is waited for: of the result, which is what we are for, and of the words beside it.
+inline constexpr std::chrono::seconds stdout_patience{30}, stderr_patience{2};
 
 } // namespace os

@@ -4,7 +4,7 @@
 //   an errno's name  the call is not made and returns it     short  one byte is read or written where more was asked for
 //   intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR)
 //   TERM             a SIGTERM arrives as the call begins    KILL   a SIGKILL instead
-//   STOP             the program is stopped for good (SIGSTOP), and failat ends and leaves it so
+//   STOP             the program is stopped for good (SIGSTOP); failat prints its pid, ends, and leaves it so
 //   PARENT, ALL      as KILL, but with --child: the program is killed in place of the child, or both are
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
@@ -227,6 +227,7 @@ class Tracer {
         } else if (fault == "STOP") {
             kill(pid, SIGSTOP);
             stopped_ = true;
+            std::printf("%d\n", pid);
         } else if (fault == "KILL" || fault == "PARENT" || fault == "ALL") {
             kill(fault == "PARENT" ? program_ : pid, SIGKILL);
             if (fault == "ALL")
