@@ -6,7 +6,8 @@
 #   CHECK killed: nothing has changed.            All the while another container goes on answering.
 # Of bridge, which has a child, the IPAM plugin, four sweeps: bridge is killed at its own calls; at each call of the
 # child the child alone (bridge tells and has undone everything), bridge alone, both.
-# Then ADD on a host where no container has been yet: the next ADD works.
+# ADD on a host where no container has been yet: the next ADD works.
+# An ADD that takes up what a killed one left, lease included, is killed as well, itself and each of its children.
 # Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP]]
 #   STEP: try every STEPth call only (default 1), of the child every CHILD_STEPth, and on a fresh host every
 #   CHILD_STEPth. FAILAT: failat.cpp, built; otherwise it is compiled here.
@@ -40,13 +41,15 @@ report() { # report WHAT N RESULT
     : >"$work/diff"
 }
 
-# killed WHO N: the words before the plugin. WHO: itself; child, parent, all: at the Nth call of its child
+# killed WHO N [CHILD]: the words before the plugin. WHO: itself; child, parent, all: at the Nth call of its (first)
+# child
 killed() {
+    local child=${3:-1}
     case $1 in
     itself) prefix=("$FAILAT" "$2" KILL) ;;
-    child) prefix=("$FAILAT" --child 1 "$2" KILL) ;;
-    parent) prefix=("$FAILAT" --child 1 "$2" PARENT) ;;
-    all) prefix=("$FAILAT" --child 1 "$2" ALL) ;;
+    child) prefix=("$FAILAT" --child "$child" "$2" KILL) ;;
+    parent) prefix=("$FAILAT" --child "$child" "$2" PARENT) ;;
+    all) prefix=("$FAILAT" --child "$child" "$2" ALL) ;;
     esac
 }
 
@@ -152,6 +155,35 @@ sweep() { # sweep NAME WHO STEP
     check_changes_nothing "$name" "$by"
 }
 
+leave_a_lease() { # an ADD of bridge, killed when its child has leased
+    plugin bridge ADD c1 "$work/bridge.json" "$FAILAT" --child 1 "$last" PARENT
+}
+
+# The ADD after that: the duplicate is refused to it (its first child), released (the second), leased anew (the third).
+sweep_recovery() { # sweep_recovery STEP
+    local by=$1 n child through last
+    plugin bridge ADD c1 "$work/bridge.json" "$FAILAT" --child 1 list "$work/calls"
+    last=$(($(tail -1 "$work/calls" | cut -d' ' -f1) - 1))
+    forget bridge
+    plugin bridge DEL c1 "$work/bridge.DEL"
+    who='itself, after a killed ADD'
+    for ((n = 1; ; n += by)); do
+        leave_a_lease
+        killed itself $n
+        add_then_del bridge $n || break
+    done
+    printf 'bridge ADD after a killed ADD, killed itself: %d system calls\n' $((n - 1))
+    for child in 1 2 3; do
+        who="child $child, after a killed ADD"
+        for ((n = 1; ; n += by)); do
+            leave_a_lease
+            killed child $n $child
+            add_tells bridge $n || break
+        done
+        printf 'bridge ADD after a killed ADD, killed child %d: %d system calls\n' $child $((n - 1))
+    done
+}
+
 # The host as it was before its first container.
 wipe() {
     ip link del br0 2>/dev/null
@@ -192,7 +224,8 @@ make_baseline
 sweep host-local itself "$step"
 sweep bridge itself "$step"
 sweep portmap itself "$step"
-for who in child parent all; do
-    sweep bridge $who "$child_step"
+for by in child parent all; do
+    sweep bridge $by "$child_step"
 done
+sweep_recovery "$child_step"
 close_sweep

@@ -2,9 +2,95 @@
 // What could make a call wait for ever. The waits that take their time are in tests/fault/waiting.sh.
 #include <doctest/doctest.h>
 
+#include <csignal>
+#include <ctime>
+#include <fcntl.h>
+#include <fstream>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "host_local_call.h"
 
 using namespace test;
+
+namespace {
+
+/// The rtnetlink sockets of this namespace that are not the kernel's: lines "sk Eth Pid Groups …".
+std::vector<std::uint32_t> rtnetlink_ports() {
+    std::ifstream table("/proc/net/netlink");
+    std::vector<std::uint32_t> found;
+    std::string line, socket, protocol, port;
+    std::getline(table, line);
+    while (table >> socket >> protocol >> port && std::getline(table, line))
+        if (protocol == "0" && port != "0")
+            found.push_back(static_cast<std::uint32_t>(std::stoul(port)));
+    return found;
+}
+
+/// Root in a container: tells every rtnetlink socket there, all the time, that what it asked for has been done.
+class Flooder {
+  public:
+    explicit Flooder(const std::string& netns) : pid_(fork()) {
+        if (pid_ != 0)
+            return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int where = open(netns.c_str(), O_RDONLY | O_CLOEXEC);
+        const bool inside = setns(where, CLONE_NEWNET) == 0;
+        const int socket = ::socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
+        while (inside)
+            for (const std::uint32_t port : rtnetlink_ports())
+                lie(socket, port);
+        _exit(1);
+    }
+    Flooder(const Flooder&) = delete;
+    Flooder& operator=(const Flooder&) = delete;
+    ~Flooder() {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+
+  private:
+    static void lie(int socket, std::uint32_t port) {
+        struct {
+            nlmsghdr header;
+            nlmsgerr error;
+        } message{};
+        message.header = {.nlmsg_len = sizeof message, .nlmsg_type = NLMSG_ERROR};
+        sockaddr_nl to{};
+        to.nl_family = AF_NETLINK;
+        to.nl_pid = port;
+        const auto now = static_cast<std::uint32_t>(time(nullptr)); // where libnl's sequence numbers begin
+        for (std::uint32_t ahead = 0; ahead < 40; ++ahead) {
+            message.header.nlmsg_seq = now + ahead;
+            sendto(socket, &message, sizeof message, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+        }
+    }
+    pid_t pid_;
+};
+
+} // namespace
+
+TEST_CASE("waiting: root in a container who answers in the kernel's place is not heard, and holds nobody") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const Flooder flooder(c1);
+    for (int round = 0; round < 15; ++round) {
+        CAPTURE(round);
+        const Answer answer = invoke({.plugin = "bridge",
+                                      .config = bridge_config(),
+                                      .netns = c1,
+                                      .wrapper = {"timeout", "-s", "KILL", "50"}});
+        CHECK_MESSAGE((answer.ok() || answer.code() > 0), answer.out); // his flood may cost him his network
+        if (answer.ok())
+            CHECK(contains(sh("ip addr show eth0", c1), answer.document()["ips"][0]["address"]));
+        CHECK(bridge("DEL", bridge_config()).ok());
+    }
+    CHECK(leases("net").empty());
+}
 
 TEST_CASE("waiting: a FIFO in the place of the lock holds nobody") { // it was opened, waiting for a writer
     World world;

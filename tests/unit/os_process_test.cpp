@@ -22,6 +22,7 @@
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/log.h"
+#include "os/output.h"
 #include "os/process.h"
 #include "os/signals.h"
 #include "os/text.h"
@@ -370,6 +371,31 @@ TEST_CASE("a closed stdout is an error, not a death") {
     pipe.read.reset();
     CHECK(::write(pipe.write.get(), "x", 1) == -1);
     CHECK(errno == EPIPE);
+}
+
+TEST_CASE("a reader who does not read is waited for until the deadline, one who does gets everything") {
+    const SignalScope scope;
+    os::block_signals();
+    const std::string much(300'000, 'x');
+    Pipe full;
+    CHECK_FALSE(os::write_all(full.write.get(), much, os::Deadline::in(50ms)));
+    CHECK(errno == ETIMEDOUT);
+
+    Pipe pipe;
+    const pid_t reader = fork();
+    if (reader == 0) {
+        pipe.write.reset();
+        std::size_t total = 0;
+        char buffer[1000];
+        for (ssize_t size; (size = ::read(pipe.read.get(), buffer, sizeof buffer)) > 0;)
+            total += static_cast<std::size_t>(size);
+        ::_exit(total == much.size() ? 0 : 1);
+    }
+    CHECK(os::write_all(pipe.write.get(), much, os::Deadline::in(20s)));
+    pipe.write.reset();
+    int status = 0;
+    ::waitpid(reader, &status, 0);
+    CHECK(status == 0);
 }
 
 TEST_CASE("a warning is one line with the plugin's name and no control bytes") {
