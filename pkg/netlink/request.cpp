@@ -22,7 +22,7 @@ namespace {
 constexpr int most_tries = 5;
 constexpr std::size_t receive_buffer = std::size_t(32) * 1024; // what the kernel fills at most in one dump part
 constexpr std::size_t most_bytes = 2048;                       // of a request: names, an alias, some addresses
-constexpr time_t patience_seconds = 10; // for one message
+constexpr time_t patience_seconds = 10;                        // for one message
 // For all of an answer. Without it whoever sends to our socket all the time could keep us listening for ever.
 constexpr std::chrono::seconds exchange_patience{30};
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // failat [--child K] N FAULT PROGRAM …: runs a program and makes its Nth system call, counted over all kinds of calls,
 // the first one after execve, go wrong once:
-//   an errno's name  the call is not made and returns it     short  one byte is read or written where more was asked for
-//   intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR)
-//   TERM             a SIGTERM arrives as the call begins    KILL   a SIGKILL instead
-//   STOP             the program is stopped for good (SIGSTOP); failat prints its pid, ends, and leaves it so
-//   PARENT, ALL      as KILL, but with --child: the program is killed in place of the child, or both are
+//   an errno's name  the call is not made and returns it     short  one byte is read or written where more was asked
+//   for intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR) TERM a
+//   SIGTERM arrives as the call begins    KILL   a SIGKILL instead STOP             the program is stopped for good
+//   (SIGSTOP); failat prints its pid, ends, and leaves it so PARENT, ALL      as KILL, but with --child: the program is
+//   killed in place of the child, or both are
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
 // Exit status: the program's, or 128 and the signal that ended it. x86-64 only.

@@ -35,7 +35,8 @@ void audit_leases(Soak& soak, Network& network) {
         for (const std::string& address : attachment->addresses)
             if (!files.contains(address) || files[address] != attachment->lease_text())
                 soak.model.violation("the lease of " + address + " is not there: " + files[address], attachment.get());
-        const auto own = std::ranges::count_if(files, [&](const auto& f) { return f.second == attachment->lease_text(); });
+        const auto own =
+            std::ranges::count_if(files, [&](const auto& f) { return f.second == attachment->lease_text(); });
         if (attachment->state == State::held && static_cast<std::size_t>(own) != network.sets)
             soak.model.violation("more leases than it should have: " + std::to_string(own), attachment.get());
         if (attachment->state == State::absent && own != 0)
@@ -94,8 +95,8 @@ void audit_links(Soak& soak, Network& network) {
             soak.model.violation("two links of one owner: " + owner, attachment);
     }
     for (const auto& other : soak.model.networks)
-        unknown += static_cast<std::size_t>(std::ranges::count_if(
-            other->attachments, [](const auto& a) { return a->state == State::unknown; }));
+        unknown += static_cast<std::size_t>(
+            std::ranges::count_if(other->attachments, [](const auto& a) { return a->state == State::unknown; }));
     if (unnamed > unknown)
         soak.model.violation("links of nobody: " + std::to_string(unnamed), nullptr);
     for (const auto& attachment : network.attachments)

@@ -60,7 +60,8 @@ void attend(const Call& call, pid_t pid, int out, Outcome& outcome) {
     for (;;) {
         const auto until = pending ? due : begin + patience;
         const auto left = std::chrono::nanoseconds(until - Clock::now()).count();
-        const timespec time{.tv_sec = left <= 0 ? 0 : left / 1'000'000'000, .tv_nsec = left <= 0 ? 0 : left % 1'000'000'000};
+        const timespec time{.tv_sec = left <= 0 ? 0 : left / 1'000'000'000,
+                            .tv_nsec = left <= 0 ? 0 : left % 1'000'000'000};
         pollfd readable{.fd = out, .events = POLLIN, .revents = 0};
         const int ready = ppoll(&readable, 1, &time, nullptr);
         if (ready == 0) {

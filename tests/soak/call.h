@@ -33,10 +33,10 @@ struct Call {
 };
 
 struct Outcome {
-    bool hung = false;     ///< killed by us after a minute
+    bool hung = false;      ///< killed by us after a minute
     bool signalled = false; ///< ended by a signal
-    int status = 0;        ///< exit status otherwise
-    bool sent = false;     ///< whether the disturbance came in time
+    int status = 0;         ///< exit status otherwise
+    bool sent = false;      ///< whether the disturbance came in time
     std::string out;
     [[nodiscard]] bool ok() const { return !signalled && status == 0; }
     /// An error of the plugin's own: exit 1 and a document with this text in "msg" or "details".

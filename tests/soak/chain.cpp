@@ -86,8 +86,8 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
 }
 
 void check(Soak& soak, Attachment& attachment) {
-    const Outcome bridge = call(soak, attachment, "bridge", "CHECK",
-                                with_result(attachment.network->config, attachment.result), {});
+    const Outcome bridge =
+        call(soak, attachment, "bridge", "CHECK", with_result(attachment.network->config, attachment.result), {});
     const Outcome portmap = call(soak, attachment, "portmap", "CHECK",
                                  with_ports(*attachment.network, attachment.port, attachment.result), {});
     if (!bridge.ok() || !portmap.ok())

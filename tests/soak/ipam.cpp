@@ -51,7 +51,8 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
         soak.model.set_state(attachment, State::unknown);
     const int possible = network.possible;
     const long started = network.started;
-    const Outcome outcome = call(soak, attachment, tool, "ADD", maybe(random, before == State::held ? 0 : 15, longest_us));
+    const Outcome outcome =
+        call(soak, attachment, tool, "ADD", maybe(random, before == State::held ? 0 : 15, longest_us));
     note_torn(attachment, tool, outcome);
     if (outcome.signalled)
         return;

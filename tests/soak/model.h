@@ -47,7 +47,7 @@ struct Attachment {
     Network* network = nullptr;
     std::string id, netns;
     State state = State::absent;
-    bool maybe_finished = false; ///< unknown, and bridge may have answered: it may refuse another ADD
+    bool maybe_finished = false;        ///< unknown, and bridge may have answered: it may refuse another ADD
     std::vector<std::string> addresses; ///< while held
     int port = 0;                       ///< while held
     std::set<int> ports;                ///< that it may have
@@ -60,13 +60,13 @@ struct Attachment {
 
 struct Network {
     std::string name;
-    json config;               ///< host-local's, or bridge's
-    json portmap;              ///< null: host-local alone
-    std::size_t sets = 1;      ///< range sets: addresses a lease has
-    int capacity = 0;          ///< how many attachments fit, when that can become too few; 0: they always do
+    json config;          ///< host-local's, or bridge's
+    json portmap;         ///< null: host-local alone
+    std::size_t sets = 1; ///< range sets: addresses a lease has
+    int capacity = 0;     ///< how many attachments fit, when that can become too few; 0: they always do
     Gate gate;
     std::vector<std::unique_ptr<Attachment>> attachments;
-    std::atomic<int> torn = 0; ///< empty lease files that killed calls of the Go suite's plugin may have left
+    std::atomic<int> torn = 0;     ///< empty lease files that killed calls of the Go suite's plugin may have left
     std::atomic<int> possible = 0; ///< attachments that are not absent
     std::atomic<long> started = 0; ///< how often one of them stopped being absent
 

@@ -86,8 +86,8 @@ struct Worker {
 
 std::vector<Worker> make_workers(Soak& soak, test::World& world, const Options& options) {
     Network& wide = add_network(soak, ipam_config("wide", {{range("10.20.0.0/20")}, {range("fd20::/64")}}));
-    Network& split = add_network(soak, ipam_config("split", {{range("10.21.0.0/24", "10.21.0.10", "10.21.0.109"),
-                                                              range("10.21.1.0/24")}}));
+    Network& split = add_network(
+        soak, ipam_config("split", {{range("10.21.0.0/24", "10.21.0.10", "10.21.0.109"), range("10.21.1.0/24")}}));
     Network& tight = add_network(soak, ipam_config("tight", {{range("10.22.0.0/27")}}), 29);
     Network& first = add_chain(soak, "first", "br0", {{range("10.30.0.0/24")}, {range("fd30::/64")}});
     Network& second = add_chain(soak, "second", "br1", {{range("10.31.0.0/24")}});
@@ -141,11 +141,12 @@ void finish(Soak& soak) {
 
 void print_summary(const Soak& soak) {
     const Counts& c = soak.counts;
-    std::printf("%ld ADD, %ld DEL, %ld CHECK, %ld GC, %ld audits; %ld of them chains, %ld by the Go suite's host-local\n",
-                c.adds.load(), c.dels.load(), c.checks.load(), c.gcs.load(), c.audits.load(), c.chains.load(),
-                c.go.load());
-    std::printf("%ld calls killed, %ld ended by SIGTERM with an answer; %ld times a full range, %ld times a taken port\n",
-                c.killed.load(), c.terminated.load(), c.exhausted.load(), c.ports_taken.load());
+    std::printf(
+        "%ld ADD, %ld DEL, %ld CHECK, %ld GC, %ld audits; %ld of them chains, %ld by the Go suite's host-local\n",
+        c.adds.load(), c.dels.load(), c.checks.load(), c.gcs.load(), c.audits.load(), c.chains.load(), c.go.load());
+    std::printf(
+        "%ld calls killed, %ld ended by SIGTERM with an answer; %ld times a full range, %ld times a taken port\n",
+        c.killed.load(), c.terminated.load(), c.exhausted.load(), c.ports_taken.load());
 }
 
 } // namespace

@@ -350,8 +350,10 @@ TEST_CASE("portmap: an ADD killed anywhere is healed by the next, and by DEL") {
         CAPTURE(number);
         Stage stage(json::object());
         const json config = stage.network.config(1, stage.network.results["c1 eth0"], ports({mapping(8080, 80)}));
-        const Answer first = invoke(
-            {.plugin = "portmap", .config = config, .netns = stage.c1, .wrapper = {FAILAT, std::to_string(number), "KILL"}});
+        const Answer first = invoke({.plugin = "portmap",
+                                     .config = config,
+                                     .netns = stage.c1,
+                                     .wrapper = {FAILAT, std::to_string(number), "KILL"}});
         CHECK(invoke({.plugin = "portmap", .config = config, .netns = stage.c1}).ok());
         CHECK(ask("", "tcp", "10.9.0.1", 8080) == "c1 10.9.0.1");
         CHECK(invoke({.plugin = "portmap", .command = "DEL", .config = config, .netns = stage.c1}).ok());

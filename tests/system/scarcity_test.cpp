@@ -34,7 +34,12 @@ Answer call(const std::string& plugin, const std::string& command, const json& c
 
 /// In a mount namespace of its own, in which the tree at `path` is read-only.
 Words with_read_only(const std::string& path) {
-    return {"unshare", "--mount", "--propagation", "private", "sh", "-c",
+    return {"unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
             "mount --bind " + path + " " + path + " && mount -o remount,ro,bind " + path + " && exec \"$0\""};
 }
 
@@ -90,8 +95,8 @@ TEST_CASE("scarcity: without an inode left, at each file that an ADD makes, noth
     bool worked = false;
     for (int inodes = 1; inodes < 20 && !worked; ++inodes) {
         CAPTURE(inodes);
-        sh("umount " + data + " 2>/dev/null; mkdir -p " + data + "; mount -t tmpfs -o nr_inodes=" +
-           std::to_string(inodes) + " none " + data);
+        sh("umount " + data + " 2>/dev/null; mkdir -p " + data +
+           "; mount -t tmpfs -o nr_inodes=" + std::to_string(inodes) + " none " + data);
         const Answer answer = bridge("ADD", chain_config());
         worked = answer.ok();
         if (worked)
@@ -124,7 +129,12 @@ TEST_CASE("scarcity: a read-only data dir is told by ADD and DEL, and what can b
 TEST_CASE("scarcity: a read-only root file system makes no difference") {
     World world;
     const std::string c1 = world.netns("c1");
-    const Words wrapper = {"unshare", "--mount", "--propagation", "private", "sh", "-c",
+    const Words wrapper = {"unshare",
+                           "--mount",
+                           "--propagation",
+                           "private",
+                           "sh",
+                           "-c",
                            "mount -o remount,ro,bind / && ! touch /x 2>/dev/null && exec \"$0\""};
     const json config = chain_config(json::object());
     const Answer add = call("bridge", "ADD", config, wrapper);

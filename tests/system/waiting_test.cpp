@@ -80,10 +80,8 @@ TEST_CASE("waiting: root in a container who answers in the kernel's place is not
     const Flooder flooder(c1);
     for (int round = 0; round < 15; ++round) {
         CAPTURE(round);
-        const Answer answer = invoke({.plugin = "bridge",
-                                      .config = bridge_config(),
-                                      .netns = c1,
-                                      .wrapper = {"timeout", "-s", "KILL", "50"}});
+        const Answer answer = invoke(
+            {.plugin = "bridge", .config = bridge_config(), .netns = c1, .wrapper = {"timeout", "-s", "KILL", "50"}});
         CHECK_MESSAGE((answer.ok() || answer.code() > 0), answer.out); // his flood may cost him his network
         if (answer.ok())
             CHECK(contains(sh("ip addr show eth0", c1), answer.document()["ips"][0]["address"]));
