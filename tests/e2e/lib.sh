@@ -32,7 +32,8 @@ private_machine() { # "$0" "$@"
         command -v "$command" >/dev/null || { echo "FAIL $command is not installed (.ci/packages.sh e2e)" && exit 1; }
     done
     PLUGIN_DIR=$(realpath -e "$PLUGIN_DIR") && PLUGIN_DIR_LATER=$(realpath -e "$PLUGIN_DIR_LATER") || exit 1
-    E2E_WORK=$(mktemp -d -t cnative-e2e-XXXXXX) || exit 1
+    remove_forgotten
+    E2E_WORK=$(mktemp -d -t "cnative-e2e-$$-XXXXXX") || exit 1
     export PLUGIN_DIR PLUGIN_DIR_LATER E2E_WORK E2E_INSIDE=yes
     trap 'clean_up' EXIT
     trap 'exit 130' INT TERM HUP
@@ -50,7 +51,7 @@ private_machine() { # "$0" "$@"
 # shellcheck disable=SC2317 # called by trap
 clean_up() {
     kill -KILL "$machine" 2>/dev/null && wait "$machine" 2>/dev/null
-    remove_cgroups
+    remove_cgroups "$E2E_WORK"
     if [ "${KEEP:-}" = 1 ]; then
         echo "kept: $E2E_WORK"
     else
@@ -58,12 +59,20 @@ clean_up() {
     fi
 }
 
+# What was killed by SIGKILL could not clean up.
+remove_forgotten() {
+    local folder pid
+    for folder in "${TMPDIR:-/tmp}"/cnative-e2e-*; do
+        pid=$(sed -nE 's|.*/cnative-e2e-([0-9]+)-[^/]*$|\1|p' <<<"$folder")
+        if [ -n "$pid" ] && [ ! -d "/proc/$pid" ]; then remove_cgroups "$folder" && rm -rf --one-file-system "$folder"; fi
+    done
+}
+
 # Empty cgroups stay when the processes in them have gone.
-# shellcheck disable=SC2317
-remove_cgroups() {
+remove_cgroups() { # WORK-FOLDER
     local try found
     for try in {1..25}; do
-        mapfile -t found < <(find /sys/fs/cgroup -type d -name "${E2E_WORK##*/}" 2>/dev/null)
+        mapfile -t found < <(find /sys/fs/cgroup -type d -name "${1##*/}" 2>/dev/null)
         [ "${#found[@]}" -gt 0 ] || return 0
         find "${found[@]}" -depth -type d -exec rmdir {} \; 2>/dev/null
         [ "$try" = 1 ] || sleep 0.2

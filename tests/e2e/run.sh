@@ -8,6 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 ours=${CNI_BIN_DIR:-$PWD/bin} go=/usr/lib/cni
 [ $# -gt 0 ] || set -- ctr cri podman buildah cnitool
 
+echo "note: the clients are Debian's:"
+dpkg-query --show --showformat '      ${Package} ${Version}\n' containerd runc podman buildah crun \
+    golang-github-appc-cni-dev containernetworking-plugins iptables
 for client in "$@"; do
     for pair in "$ours $ours" "$go $go" "$ours $go" "$go $ours"; do
         read -r now later <<<"$pair"
