@@ -36,10 +36,14 @@ run() { # ID COMMAND…: `ctr run --detach` never sends DEL, so ctr stays in the
     eventually running "$1"
 }
 running() { ctr task ls | grep -q "^$1 .*RUNNING"; }
+# ctr now and then loses what the command printed, so only its exit status counts.
 in_container() { ctr task exec --exec-id "exec-$BASHPID-$RANDOM" "$@" </dev/null; }
-address_in() { in_container "$1" ip -o addr show dev eth0 scope global | sed -nE "s|.* $2 ([0-9a-f.:]+)/.*|\1|p"; }
+address_in() { # ID inet|inet6
+    nsenter --net="/proc/$(ctr task ls | awk -v id="$1" '$1 == id { print $2 }')/ns/net" ip -o addr show dev eth0 scope global |
+        sed -nE "s|.* $2 ([0-9a-f.:]+)/.*|\1|p"
+}
 page_from() { # ID ADDRESS PORT WANTED
-    is "$(in_container "$1" sh -c "$get_page" get "$2" "$3")" "$4"
+    in_container "$1" sh -c "[ \"\$($get_page)\" = \"\$3\" ]" get "$2" "$3" "$4"
 }
 end() { # ID
     ctr task kill -s 9 "$1" && wait "${job[$1]}"
