@@ -28,6 +28,7 @@ private_machine() { # "$0" "$@"
         make_private
         return
     fi
+    [ "$(id -u)" = 0 ] || { echo 'FAIL runtimes need root' && exit 1; }
     for command in "${needs[@]}"; do
         command -v "$command" >/dev/null || { echo "FAIL $command is not installed (.ci/packages.sh e2e)" && exit 1; }
     done
