@@ -1,19 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|demo|test|bench|e2e|lint …: installs the Debian packages that a stage needs and this machine lacks.
+# packages.sh build|musl|demo|test|bench|e2e|lint …: installs the Debian packages that a stage needs and this machine
+# lacks.
 set -eu
 
 packages() {
     case $1 in
     build) echo g++ cmake ninja-build git libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev nlohmann-json3-dev \
         doctest-dev ;;
+    musl) echo gcc-12-source musl-dev musl-tools make binutils linux-libc-dev ;;
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
     test) echo conntrack containernetworking-plugins iptables netcat-openbsd strace binutils && packages demo ;;
     bench) echo valgrind ;;
     e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|demo|test|bench|e2e|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|musl|demo|test|bench|e2e|lint …" >&2 && exit 2 ;;
     esac
 }
 

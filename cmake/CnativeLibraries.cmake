@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The four libraries. Static builds take the archives; Debian 12 has no libmnl.a, so when neither the system nor
+# The libraries. Static builds take the archives; Debian 12 has no libmnl.a, so when neither the system nor
 # CNATIVE_MNL_DIR has it, fetch-libmnl.sh puts one into the build folder.
 set(CNATIVE_MNL_DIR "" CACHE PATH "Folder that holds libmnl.a when the system has none")
 find_path(NL_INCLUDE_DIR netlink/netlink.h PATH_SUFFIXES libnl3 REQUIRED)
@@ -30,10 +30,8 @@ if(CNATIVE_STATIC)
   endif()
 endif()
 cnative_import(nl::core "${NL_INCLUDE_DIR}" nl-3)
-cnative_import(nl::route "${NL_INCLUDE_DIR}" nl-route-3)
 cnative_import(mnl::mnl "${MNL_INCLUDE_DIR}" mnl)
 cnative_import(nftnl::nftnl "${NFTNL_INCLUDE_DIR}" nftnl)
-target_link_libraries(nl::route INTERFACE nl::core)
 target_link_libraries(nftnl::nftnl INTERFACE mnl::mnl)
 add_library(nlohmann INTERFACE)
 target_include_directories(nlohmann SYSTEM INTERFACE "${NLOHMANN_INCLUDE_DIR}")

@@ -15,7 +15,7 @@ machine=${triplet%%-*}
 musl=/usr/lib/$machine-linux-musl
 version=$(gcc -dumpfullversion)
 major=${version%%.*}
-stamp=$(cksum <"$here/toolchain.sh")/$(dpkg-query -W -f '${Version} ' musl-dev "gcc-$major-source" "g++-$major")
+stamp=$(cat "$here"/* | cksum)/$(dpkg-query -W -f '${Version} ' musl-dev "gcc-$major-source" "g++-$major")
 [ "$(cat stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
 say() { echo "toolchain: $*" >&2; }
@@ -31,7 +31,7 @@ for folder in linux asm-generic libnl3 libmnl libnftnl nlohmann; do
     ln -sfn "/usr/include/$folder" "include/$folder"
 done
 ln -sfn "/usr/include/$triplet/asm" include/asm
-ln -sfn "/usr/lib/$triplet/libnl-3.a" "/usr/lib/$triplet/libnl-route-3.a" "/usr/lib/$triplet/libnftnl.a" lib/
+ln -sfn "/usr/lib/$triplet/libnl-3.a" "/usr/lib/$triplet/libnftnl.a" lib/
 "$here/../fetch-libmnl.sh" "$root/lib" >&2
 "$here/check-abi.sh" "$musl/libc.a" lib/libnl-3.a lib/libmnl.a lib/libnftnl.a >&2
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/socket.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <memory>
