@@ -8,6 +8,30 @@ cd "$(dirname "$0")/../.." || exit 1
 ours=${CNI_BIN_DIR:-$PWD/bin} go=/usr/lib/cni
 [ $# -gt 0 ] || set -- ctr cri podman buildah cnitool
 
+# What the clients would use if they were not kept off it.
+machine() {
+    find /etc/cni /opt/cni /var/lib/cni /var/lib/containers /var/lib/containerd /run/containerd /run/netns /run/libpod \
+        -printf '%p %T@\n' 2>/dev/null
+    ip -brief link
+    nft list ruleset 2>/dev/null
+}
+# Work folders and cgroups, but not those of another run which is still at it.
+forgotten() {
+    local name pid
+    find /sys/fs/cgroup "${TMPDIR:-/tmp}" -name 'cnative-e2e-*' 2>/dev/null | while read -r name; do
+        pid=${name##*cnative-e2e-}
+        [ -d "/proc/${pid%%-*}" ] || echo "$name"
+    done
+}
+untouched() {
+    if diff <(echo "$before") <(machine && forgotten); then
+        echo 'ok   the machine is as it was'
+    else
+        echo 'FAIL the machine is as it was'
+    fi
+}
+before=$(machine)
+
 echo "note: the clients are Debian's:"
 dpkg-query --show --showformat '      ${Package} ${Version}\n' containerd runc podman buildah crun \
     golang-github-appc-cni-dev containernetworking-plugins iptables
@@ -17,4 +41,5 @@ for client in "$@"; do
         count env PLUGIN_DIR="$now" PLUGIN_DIR_LATER="$later" "tests/e2e/$client/run.sh"
     done
 done
+count untouched
 sum_up
