@@ -174,8 +174,7 @@ TEST_CASE("host-local: a range that starts at the broadcast address ends there")
     const json config = hl_ranges({range("10.9.0.0/30", {{"rangeStart", "10.9.0.3"}})});
     CHECK(leased(config, "c1") == "10.9.0.3/30");
     const Answer answer = hl("ADD", config, "c2");
-    CHECK(answer.msg() ==
-          "failed to allocate for range 0: no IP addresses available in range set: 10.9.0.3-10.9.0.3");
+    CHECK(answer.msg() == "failed to allocate for range 0: no IP addresses available in range set: 10.9.0.3-10.9.0.3");
     CHECK_MESSAGE(contains(answer.err, "range set 10.9.0.3-10.9.0.3 has 1 addresses and holds 1 leases"), answer.err);
 }
 
@@ -276,7 +275,8 @@ TEST_CASE("host-local: text that is no address") {
           "invalid IP address: 10.1.2.0/24");
     CHECK(refusal(small_pool({{"routes", {{{"dst", "foo"}}}}})) == "invalid CIDR address: foo");
     CHECK(refusal(small_pool({{"routes", {{{"dst", ""}}}}})) == "invalid CIDR address: ");
-    CHECK(refusal(small_pool({{"routes", {{{"dst", "0.0.0.0/0"}, {"gw", "10.1.2"}}}}})) == "invalid IP address: 10.1.2");
+    CHECK(refusal(small_pool({{"routes", {{{"dst", "0.0.0.0/0"}, {"gw", "10.1.2"}}}}})) ==
+          "invalid IP address: 10.1.2");
 }
 
 TEST_CASE("host-local: ranges that overlap, within a set and between sets") {

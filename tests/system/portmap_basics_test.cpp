@@ -4,27 +4,12 @@
 
 #include <doctest/doctest.h>
 
-#include "invoke.h"
+#include "portmap_call.h"
 #include "world.h"
 
 using namespace test;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
-json mapping(int host, int container, const std::string& protocol = "tcp", const std::string& host_ip = {}) {
-    json one = {{"hostPort", host}, {"containerPort", container}, {"protocol", protocol}};
-    if (!host_ip.empty())
-        one["hostIP"] = host_ip;
-    return one;
-}
-
-json ports(std::initializer_list<json> mappings) {
-    return {{"portMappings", json(mappings)}};
-}
 
 // Two containers on one bridge, the first with mappings and a server, and a host outside.
 struct Stage {

@@ -13,24 +13,12 @@
 #include <array>
 #include <cstring>
 
-#include "invoke.h"
+#include "portmap_call.h"
 #include "world.h"
 
 using namespace test;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
-json mapping(int host, int container, const std::string& protocol = "tcp") {
-    return {{"hostPort", host}, {"containerPort", container}, {"protocol", protocol}};
-}
-
-json ports(std::initializer_list<json> mappings) {
-    return {{"portMappings", json(mappings)}};
-}
 
 std::string port_elements() {
     return sh("nft list ruleset | grep -e 'tcp \\. ' -e 'udp \\. ' -e 'sctp \\. ' -e '132 \\. ' || true");

@@ -177,14 +177,12 @@ TEST_CASE("portmap config: a broken prevResult has the Go suite's prefix, twice"
 }
 
 TEST_CASE("portmap config: DEL reads the mappings of a config that ADD would refuse") {
-    const auto config = portmap::parse_leniently(call_with(
-        R"({"backend":"pf","snat":false,"runtimeConfig":{"portMappings":[{"hostPort":1,"containerPort":1,"protocol":"udp"}]}})"));
-    REQUIRE(config);
-    CHECK(config->mappings.size() == 1);
-    CHECK_FALSE(config->snat);
-    CHECK_FALSE(portmap::parse_leniently(call_with(R"({"snat":7})")));
-    CHECK_FALSE(portmap::parse_leniently(call_with(R"({"runtimeConfig":3})")));
-    CHECK_FALSE(portmap::parse_leniently(call_with(with_mappings(R"({"hostPort":"x"})"))));
+    const auto mappings = portmap::parse_mappings_leniently(call_with(
+        R"({"backend":"pf","snat":7,"runtimeConfig":{"portMappings":[{"hostPort":1,"containerPort":1,"protocol":"udp"}]}})"));
+    REQUIRE(mappings);
+    CHECK(mappings->size() == 1);
+    CHECK_FALSE(portmap::parse_mappings_leniently(call_with(R"({"runtimeConfig":3})")));
+    CHECK_FALSE(portmap::parse_mappings_leniently(call_with(with_mappings(R"({"hostPort":"x"})"))));
 }
 
 TEST_CASE("portmap: the container's first address of each family is mapped to") {
@@ -373,6 +371,29 @@ TEST_CASE("portmap config: mappings of one container do not overlap, but for rep
     CHECK(both(range, R"({"hostPort":8005,"containerPort":8005,"protocol":"udp"})") == "accepted");
     CHECK(both(range, R"({"hostPort":8005,"containerPort":80,"protocol":"tcp","hostIP":"192.0.2.1"})") == "accepted");
     CHECK(both(range, R"({"hostPort":8011,"containerPort":80,"protocol":"tcp"})") == "accepted");
+}
+
+TEST_CASE("portmap elements: the record tells attachments and mappings apart, and nothing else") {
+    const auto record = [](std::string_view mappings, const portmap::Targets& to, const std::string& owner) {
+        const auto config = portmap::parse(call_with(with_mappings(mappings)));
+        return portmap::record(portmap::possible_keys(config.mappings, to), owner);
+    };
+    constexpr std::string_view one = R"({"hostPort":8080,"containerPort":80,"protocol":"tcp"})";
+    constexpr std::string_view moved = R"({"hostPort":8080,"containerPort":81,"protocol":"TCP"})";
+    constexpr std::string_view other = R"({"hostPort":8081,"containerPort":80,"protocol":"tcp"})";
+    const auto to = targets("10.0.0.2/24", "");
+    const nft::Element first = record(one, to, "net/c1/eth0");
+    CHECK(first.owner == "net/c1/eth0");
+    CHECK(first.key.size() == 8);
+    CHECK(record(other, to, "net/c1/eth0").key == first.key);
+    CHECK(record(one, to, "net/c1/eth1").key != first.key);
+    CHECK(record(moved, to, "net/c1/eth0").data == first.data); // the keys are the same
+    CHECK(record(other, to, "net/c1/eth0").data != first.data);
+    CHECK(record(os::cat(one, ",", other), to, "net/c1/eth0").data != first.data);
+    CHECK(record(one, targets("10.0.0.3/24", ""), "net/c1/eth0").data != first.data);
+    constexpr std::string_view ten = R"({"hostPort":8000,"hostPortEnd":8010,"containerPort":8000,"protocol":"tcp"})";
+    constexpr std::string_view nine = R"({"hostPort":8000,"hostPortEnd":8009,"containerPort":8000,"protocol":"tcp"})";
+    CHECK(record(ten, to, "net/c1/eth0").data != record(nine, to, "net/c1/eth0").data);
 }
 
 TEST_CASE("portmap elements: read back for messages") {

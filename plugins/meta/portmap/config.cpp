@@ -230,12 +230,9 @@ Config parse(const cni::Invocation& call) {
     return config;
 }
 
-std::optional<Config> parse_leniently(const cni::Invocation& call) {
+std::optional<std::vector<Mapping>> parse_mappings_leniently(const cni::Invocation& call) {
     try {
-        Config config;
-        config.snat = call.config.flag("snat", true);
-        config.mappings = check_mappings(read_mappings(call.config));
-        return config;
+        return check_mappings(read_mappings(call.config));
     } catch (const cni::Error&) {
         return std::nullopt;
     }

@@ -2,6 +2,7 @@
 #include "elements.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "words.h"
 
@@ -72,6 +73,15 @@ void add_elements(std::vector<nft::Element>& elements, const Config& config, con
         add(element(name(config.masq_all ? "masq_all" : "hairpin", words), nft::key_of(container)));
 }
 
+/// 32 bits of a hash, of which there are several.
+std::uint32_t digest(std::string_view text, std::size_t number) {
+    constexpr std::size_t digits = 8;
+    const std::string hash = os::sha512_hex(text).substr(number * digits, digits);
+    std::uint32_t value = 0;
+    std::from_chars(hash.data(), hash.data() + hash.size(), value, 16);
+    return value;
+}
+
 } // namespace
 
 std::vector<nft::Element> elements(const Config& config, const Targets& targets, const std::string& owner) {
@@ -109,6 +119,18 @@ std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const
     return keys;
 }
 
+nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner) {
+    std::string keys;
+    for (const nft::Element& each : possible_keys)
+        keys += os::cat(each.set, " ", os::hex(each.key), "-", os::hex(each.key_end), "\n");
+    nft::Element record = element(mapped_attachments, {});
+    nft::append_mark(record.key, digest(owner, 0));
+    nft::append_mark(record.key, digest(owner, 1));
+    nft::append_mark(record.data, digest(keys, 0));
+    record.owner = owner;
+    return record;
+}
+
 std::vector<std::string> owned_sets() {
     std::vector<std::string> sets;
     for (const Words& words : {ipv4, ipv6}) {
@@ -117,6 +139,7 @@ std::vector<std::string> owned_sets() {
               "range_conditions", "hostip_range_conditions", "hairpin", "masq_all"})
             sets.push_back(name(stem, words));
     }
+    sets.emplace_back(mapped_attachments);
     return sets;
 }
 

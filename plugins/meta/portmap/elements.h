@@ -21,6 +21,8 @@ namespace portmap {
 
 /// Keys of everything that an ADD may have made for these mappings, whatever its other options were.
 [[nodiscard]] std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const Targets& targets);
+/// Says that the attachment has mappings, and which: its key follows from the owner, its data from the possible keys.
+[[nodiscard]] nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner);
 /// Every set that holds elements of containers.
 [[nodiscard]] std::vector<std::string> owned_sets();
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <map>
 
 #include "cni/run.h"
 #include "config.h"
@@ -64,6 +65,12 @@ std::vector<nft::Element> list_own(nft::Socket& nftables, const std::string& own
     return own;
 }
 
+/// Elements, and the flows they had sent to the container.
+void remove(nft::Socket& nftables, const std::vector<nft::Element>& elements, const std::string& owner) {
+    nft::remove_owned(nftables, nft::shared_table(), elements, owner);
+    portmap::forget_flows_to_container(elements);
+}
+
 bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
     return std::ranges::any_of(elements, [&](const nft::Element& e) {
         return e.set == wanted.set && e.key == wanted.key && e.key_end == wanted.key_end;
@@ -74,8 +81,7 @@ bool contains(const std::vector<nft::Element>& elements, const nft::Element& wan
 void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wanted, const std::string& owner) {
     std::vector<nft::Element> own = list_own(nftables, owner);
     std::erase_if(own, [&](const nft::Element& element) { return contains(wanted, element); });
-    nft::remove_owned(nftables, nft::shared_table(), own, owner);
-    portmap::forget_flows_to_container(own);
+    remove(nftables, own, owner);
 }
 
 void publish(const cni::Invocation& call, const Config& config, const Targets& targets,
@@ -86,6 +92,7 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
                        .chains = portmap::condition_chains(config),
                        .elements = portmap::elements(config, targets, call.owner()),
                        .find_overlaps = portmap::find_overlaps};
+    wanted.elements.push_back(portmap::record(portmap::possible_keys(config.mappings, targets), call.owner()));
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
@@ -107,36 +114,33 @@ void route_loopback(const std::string& device) {
     }
 }
 
-/// This attachment's elements by the keys that config and prevResult tell; nothing when they do not tell all of it.
-std::optional<std::vector<nft::Element>> find_by_key(nft::Socket& nftables, const cni::Invocation& call) {
-    const std::string owner = call.owner();
-    const auto config = portmap::parse_leniently(call);
+/// This attachment's elements by the keys that config and prevResult tell; nothing when the record says that ADD was
+/// told something else.
+std::optional<std::vector<nft::Element>> find_by_key(nft::Socket& nftables, const cni::Invocation& call,
+                                                     const nft::Element& record) {
+    const auto mappings = portmap::parse_mappings_leniently(call);
     const auto result = call.prev_result_leniently();
-    if (!config || !result)
+    if (!mappings || !result)
         return std::nullopt;
-    const Targets targets = portmap::container_addresses(*result, call.ifname);
-    std::vector<nft::Element> own, seen;
-    for (const nft::Element& key : portmap::possible_keys(config->mappings, targets)) {
-        const auto element = nft::find(nftables, nft::shared_table(), key.set, key.key);
-        if (element && element->owner == owner)
-            own.push_back(*element);
-        if (element && container_of(element->owner) == container_of(owner))
-            seen.push_back(*element);
-    }
-    // A port that is not there says that the mappings were others, or that this is not the first DEL.
-    for (const nft::Element& element : portmap::elements(*config, targets, owner)) {
-        if (portmap::read_mapped(element) && !contains(seen, element))
-            return std::nullopt;
-    }
-    // Most containers have no mappings. Had this one had any, its address would be in the hairpin set.
-    const bool has_address = targets.v4 || targets.v6;
-    if (config->mappings.empty() && !(config->snat && has_address && own.empty()))
+    const auto keys = portmap::possible_keys(*mappings, portmap::container_addresses(*result, call.ifname));
+    if (portmap::record(keys, record.owner).data != record.data)
         return std::nullopt;
+    std::vector<nft::Element> own = {record};
+    for (const nft::Element& key : keys) {
+        auto element = nft::find(nftables, nft::shared_table(), key.set, key.key);
+        if (element && element->owner == record.owner)
+            own.push_back(std::move(*element));
+    }
     return own;
 }
 
+/// Most containers have no mappings: one lookup tells.
 std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call) {
-    auto own = find_by_key(nftables, call);
+    const nft::Element key = portmap::record({}, call.owner());
+    const auto record = nft::find(nftables, nft::shared_table(), key.set, key.key);
+    if (!record || record->owner != key.owner)
+        return {};
+    auto own = find_by_key(nftables, call, *record);
     return own ? std::move(*own) : list_own(nftables, call.owner());
 }
 
@@ -153,10 +157,11 @@ template <typename Action> void where_supported(Action&& action) {
 void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
     std::vector<nft::Element> own;
     where_supported([&] { own = find_own(nftables, call); });
-    if (own.empty())
-        return;
-    nft::remove_owned(nftables, nft::shared_table(), own, call.owner());
-    portmap::forget_flows_to_container(own);
+    remove(nftables, own, call.owner());
+}
+
+bool maps_nothing(const Config& config, const Targets& targets) {
+    return config.mappings.empty() || (!targets.v4 && !targets.v6);
 }
 
 cni::Result add(const cni::Invocation& call, os::Undo& undo) {
@@ -164,7 +169,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     if (!config.prev_result)
         throw cni::Error("must be called as chained plugin");
     const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
-    if (config.mappings.empty() || (!targets.v4 && !targets.v6))
+    if (maps_nothing(config, targets))
         return *config.prev_result;
 
     const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
@@ -208,14 +213,14 @@ void check(const cni::Invocation& call) {
     const Config config = portmap::parse(call);
     if (!config.prev_result)
         throw cni::Error("Required prevResult missing");
-    if (config.mappings.empty())
+    const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
+    if (maps_nothing(config, targets))
         return;
     nft::Socket nftables;
     std::vector<std::string> faults;
     if (std::string missing = nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config));
         !missing.empty())
         faults.push_back(std::move(missing));
-    const Targets targets = portmap::container_addresses(*config.prev_result, call.ifname);
     for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
         if (std::string fault = fault_of(nftables, element); !fault.empty())
             faults.push_back(std::move(fault));
@@ -232,9 +237,17 @@ void gc(const cni::Invocation& call) {
     };
     cni::Errors errors;
     nft::Socket nftables;
+    std::map<std::string, std::vector<nft::Element>> stale; // by owner
+    const auto collect = [&](const std::string& set) {
+        for (nft::Element& element : nft::list(nftables, nft::shared_table(), set)) {
+            if (is_stale(element.owner))
+                stale[element.owner].push_back(std::move(element));
+        }
+    };
     for (const std::string& set : portmap::owned_sets())
-        errors.collect(
-            [&] { where_supported([&] { nft::remove_all_owned(nftables, nft::shared_table(), {set}, is_stale); }); });
+        errors.collect([&] { where_supported([&] { collect(set); }); });
+    for (const auto& [owner, elements] : stale)
+        errors.collect([&] { remove(nftables, elements, owner); });
     errors.throw_if_any();
 }
 

@@ -182,6 +182,7 @@ nft::Fragment fragment() {
     fragment.sets.push_back(nft::subnet_ledger(within(ipv4), Family::v4));
     fragment.sets.push_back(nft::subnet_ledger(within(ipv6), Family::v6));
     fragment.sets.push_back({.name = localnet, .key = {Field::ifname}, .data = {}});
+    fragment.sets.push_back({.name = mapped_attachments, .key = {Field::mark, Field::mark}, .data = {Field::mark}});
     fragment.chains = {lookup_chain(),
                        entry_chain("hostports_prerouting", NF_INET_PRE_ROUTING),
                        entry_chain("hostports_output", NF_INET_LOCAL_OUT),

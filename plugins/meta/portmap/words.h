@@ -14,6 +14,7 @@
 namespace portmap {
 
 inline constexpr const char* localnet = "localnet";
+inline constexpr const char* mapped_attachments = "attachments";
 
 /// What differs between IPv4 and IPv6.
 struct Words {
