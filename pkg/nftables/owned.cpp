@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -213,8 +214,16 @@ void remove_all_owned(Socket& socket, const Table& table, const std::vector<std:
                 by_owner[element.owner].push_back(std::move(element));
         }
     }
-    for (auto& [owner, elements] : by_owner)
-        remove_owned(socket, table, std::move(elements), owner);
+    std::exception_ptr first;
+    for (auto& [owner, elements] : by_owner) {
+        try {
+            remove_owned(socket, table, std::move(elements), owner);
+        } catch (const Error&) {
+            first = first ? first : std::current_exception();
+        }
+    }
+    if (first)
+        std::rethrow_exception(first);
 }
 
 } // namespace nft

@@ -45,7 +45,8 @@ bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
 std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner);
 
 using OwnerTest = std::function<bool(const std::string& owner)>;
-/// Lists the sets in full and removes every element whose owner passes the test.
+/// Lists the sets in full and removes every element whose owner passes the test; goes on after an owner whose elements
+/// cannot be removed, and throws the first error at the end.
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test);
 
 } // namespace nft

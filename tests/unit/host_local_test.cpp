@@ -2,6 +2,7 @@
 // host-local without its executable: ranges and their texts, the order of allocation, the lease store.
 #include "allocator.h"
 #include "config.h"
+#include "data_dir.h"
 #include "index.h"
 #include "lease_files.h"
 #include "ranges.h"
@@ -14,7 +15,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,32 +57,6 @@ std::string message_of(const std::function<void()>& action) {
     }
     return "no error";
 }
-
-/// A data directory of its own, gone afterwards.
-struct DataDir {
-    std::string path = "/tmp/cnative-leases-XXXXXX";
-
-    DataDir() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-    ~DataDir() {
-        for (const char* dir : {"/net", "/.cnative", ""}) {
-            const std::string name = path + dir;
-            if (const os::Fd fd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); fd)
-                for (const std::string& file : os::list_dir(fd))
-                    ::unlinkat(fd.get(), file.c_str(), 0);
-            ::rmdir(name.c_str());
-        }
-    }
-    DataDir(const DataDir&) = delete;
-    DataDir& operator=(const DataDir&) = delete;
-
-    std::unique_ptr<Store> open() const { return Store::open(path, "net"); }
-    os::Fd network() const { return os::make_dirs(path + "/net", 0755); }
-    void put(const std::string& name, std::string_view content) const {
-        os::rewrite_file_at(network(), name, content, 0600);
-    }
-    std::optional<std::string> get(const std::string& name) const { return os::read_file_at(network(), name, 4096); }
-    void remove(const std::string& name) const { os::unlink_at(network(), name); }
-};
 
 std::string add(const DataDir& data, const RangeSet& set, std::string_view id) {
     const auto store = data.open();
