@@ -77,6 +77,29 @@ TEST_CASE("host-local: GC removes torn leases, and nothing that is no lease") {
     CHECK(listing(net_dir) == "10.9.0.2\n10.9.0.6\nfolder\nlast_reserved_ip.0\nlink\nlock\nnotes\n");
 }
 
+TEST_CASE("host-local: GC and DEL go on after a lease that cannot be removed, and tell of it") {
+    World world;
+    const json config = hl_ranges({range("10.7.0.0/29"), range("10.8.0.0/29"), range("10.9.0.0/29")});
+    for (const std::string command : {"GC", "DEL"}) {
+        CAPTURE(command);
+        json call = config;
+        call["cniVersion"] = "1.1.0";
+        leased(config);
+        const std::string kept = net_dir + "/10.8.0.2";
+        if (!works("chattr +i " + kept))
+            SKIP_CASE("the kernel's tmpfs knows no immutable files");
+        call["cni.dev/valid-attachments"] = json::array();
+        const Answer answer = command == "GC" ? network_call("GC", call) : hl("DEL", call);
+        sh("chattr -i " + kept);
+        CHECK(answer.status == 1);
+        CHECK_MESSAGE(contains(answer.msg(), "unlink " + kept + ": operation not permitted"), answer.out);
+        CHECK(leases("net") == Names{"10.8.0.2"});
+        CHECK(hl("DEL", call).ok());
+        CHECK(leases("net").empty());
+        sh("rm " + net_dir + "/last_reserved_ip.*");
+    }
+}
+
 TEST_CASE("host-local: GC removes the leases of an earlier boot") {
     World world;
     put("/run/boot_id", "11111111-1111-1111-1111-111111111111\n");
