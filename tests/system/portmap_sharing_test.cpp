@@ -82,6 +82,27 @@ TEST_CASE("portmap: the same port of the same host address is refused, whatever 
     CHECK(elements_of("c2").empty());
 }
 
+TEST_CASE("portmap: a container on two networks keeps the first one's port, until that one's DEL") {
+    Pair pair;
+    json list = bridge_portmap_list();
+    list["name"] = "net2";
+    list["plugins"][0].update({{"bridge", "br2"}, {"isDefaultGateway", false}, {"isGateway", true}});
+    list["plugins"][0]["ipam"] = {{"type", "host-local"}, {"ranges", {{{{"subnet", "10.8.0.0/24"}}}}}};
+    Network second(list);
+    const json mapped = ports({mapping(8080, 80)});
+    pair.add("c1", mapped);
+    const Answer answer = second.add("c1", mapped, {}, "eth1");
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(pair.at("192.0.2.1", 8080) == "c1");
+    const Answer checked = second.check("c1", mapped, {}, "eth1");
+    CHECK_MESSAGE(checked.ok(), checked.out);
+    REQUIRE(second.del("c1", mapped, {}, "eth1").ok());
+    CHECK(pair.at("192.0.2.1", 8080) == "c1");
+    REQUIRE(pair.network.del("c1", mapped).ok());
+    CHECK(pair.at("192.0.2.1", 8080) == "--");
+    CHECK_MESSAGE(elements_of("c1").empty(), elements_of("c1"));
+}
+
 TEST_CASE("portmap: one host port for two container ports is refused, the same mapping twice is one") {
     Pair pair;
     const Answer answer = pair.network.add("c1", ports({mapping(8080, 80), mapping(8080, 81)}));
