@@ -231,7 +231,7 @@ class Walk {
         // Never the same again: file systems' clocks tick slowly, and then it would be the same file to anyone.
         const std::string name = os::cat("s", ++strangers_);
         const std::vector<std::string> contents = {"", name, name + "\r\neth0", " " + name + "\r\neth0\n", "c1"};
-        const std::string content = contents[below(contents.size())];
+        const std::string& content = contents[below(contents.size())];
         data_.put(address.text(), content);
         model_.leases[address] = {.owner = std::string(os::trim(content))};
     }

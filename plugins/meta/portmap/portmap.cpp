@@ -246,8 +246,8 @@ void gc(const cni::Invocation& call) {
     };
     for (const std::string& set : portmap::owned_sets())
         errors.collect([&] { where_supported([&] { collect(set); }); });
-    for (const auto& [owner, elements] : stale)
-        errors.collect([&] { remove(nftables, elements, owner); });
+    for (const auto& one : stale) // clang 14 cannot capture the two by their names
+        errors.collect([&] { remove(nftables, one.second, one.first); });
     errors.throw_if_any();
 }
 
