@@ -2,6 +2,8 @@
 #include "cni/json_read.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +16,8 @@ namespace cni::json {
 namespace {
 
 constexpr std::string_view unexpected_end = "unexpected end of JSON input";
-constexpr std::size_t longest_reason = 160;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+constexpr std::size_t longest_reason = 160, escape_length = 6;
 
 [[noreturn]] void fail(std::string_view why) {
     throw Error(Code::decoding_failure, std::string(why));
@@ -28,15 +31,40 @@ constexpr std::size_t longest_reason = 160;
     fail(os::cat(why, " at line ", line, " column ", read.size() - line_begin + 1));
 }
 
-// The tree is freed and printed by recursion, so depth is bounded before there is a tree.
-void refuse_deep_nesting(std::string_view text) {
+/// The value of the escape "\uXXXX" at `at`; nothing when there is none.
+std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
+    if (at + escape_length > text.size() || text[at] != '\\' || text[at + 1] != 'u')
+        return std::nullopt;
+    unsigned unit = 0;
+    const char* const end = text.data() + at + escape_length;
+    return std::from_chars(text.data() + at + 2, end, unit, 16).ptr == end ? std::optional(unit) : std::nullopt;
+}
+
+/// Half of a surrogate pair becomes U+FFFD, as with Go's decoder; nlohmann would refuse it. Returns the bytes done.
+std::size_t mend_escape(std::string& text, std::size_t at) {
+    const auto is = [](const std::optional<unsigned>& unit, unsigned kind) { return unit && (*unit & 0xfc00U) == kind; };
+    constexpr unsigned high = 0xd800, low = 0xdc00;
+    const auto unit = escaped_unit(text, at);
+    if (is(unit, high) && is(escaped_unit(text, at + escape_length), low))
+        return 2 * escape_length;
+    if (!is(unit, high) && !is(unit, low))
+        return 2;
+    text.replace(at + 2, 4, "fffd");
+    return escape_length;
+}
+
+/// What nlohmann must not see. The tree is freed and printed by recursion, so depth is bounded before there is a tree;
+/// a NUL byte would be the end of the document to it, and a byte order mark nothing.
+void prepare(std::string& text) {
+    if (text.starts_with(byte_order_mark))
+        fail_at(text, 1, "invalid character U+FEFF (byte order mark) looking for beginning of value");
     unsigned depth = 0;
     bool in_string = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (in_string) {
             if (c == '\\')
-                ++i;
+                i += mend_escape(text, i) - 1;
             in_string = c != '"';
         } else if (c == '"') {
             in_string = true;
@@ -45,6 +73,8 @@ void refuse_deep_nesting(std::string_view text) {
                 fail_at(text, i + 1, os::cat("more than ", most_levels, " levels of nesting"));
         } else if (depth > 0 && (c == '}' || c == ']')) {
             --depth;
+        } else if (c == '\0') {
+            fail_at(text, i + 1, "a NUL byte outside of a string");
         }
     }
 }
@@ -143,8 +173,8 @@ Node parse(std::string_view text) {
         fail(os::cat("input is larger than ", most_bytes, " bytes"));
     if (os::trim(text).empty())
         fail(unexpected_end);
-    const std::string valid = valid_utf8(text);
-    refuse_deep_nesting(valid);
+    std::string valid = valid_utf8(text);
+    prepare(valid);
     Builder builder;
     if (!nlohmann::json::sax_parse(valid.begin(), valid.end(), &builder))
         fail_at(valid, std::min(builder.position(), valid.size() + 1), builder.reason());

@@ -100,6 +100,7 @@ std::string element(const std::string& path, std::size_t index) {
 struct Object::Document {
     Node root;
     std::map<const Node*, std::vector<KnownKey>> book; ///< opened objects and what was asked of them
+    std::map<const Node*, Node> unions;                ///< objects that come several times, by the last of them
 
     void mark(const Node* node, std::string_view key, bool whole = false);
     [[nodiscard]] const KnownKey* known(const Node* node, std::string_view key) const;
@@ -175,16 +176,26 @@ const Node* Object::look_up(std::string_view key) const {
     const Map* const map = node_ == nullptr ? nullptr : node_->as<Map>();
     if (map == nullptr)
         return nullptr;
-    const Node* folded = nullptr;
     for (auto member = map->rbegin(); member != map->rend(); ++member) {
-        if (member->value.is_null())
-            continue;
-        if (member->key == key)
+        if (!member->value.is_null() && same_folded(member->key, key))
             return &member->value;
-        if (folded == nullptr && same_folded(member->key, key))
-            folded = &member->value;
     }
-    return folded;
+    return nullptr;
+}
+
+// An object that comes again adds to what came before, as Go's decoder fills the same struct twice.
+const Node* Object::united(std::string_view key, const Node* last) const {
+    std::vector<const Map*> parts;
+    for (const json::Member& member : *node_->as<Map>()) {
+        if (const Map* const part = member.value.as<Map>(); part != nullptr && same_folded(member.key, key))
+            parts.push_back(part);
+    }
+    if (parts.size() < 2)
+        return last;
+    Map sum;
+    for (const Map* const part : parts)
+        sum.insert(sum.end(), part->begin(), part->end());
+    return &document_->unions.try_emplace(last, Node{std::move(sum)}).first->second;
 }
 
 const Node* Object::find(std::string_view key) const {
@@ -229,7 +240,7 @@ std::optional<Object> Object::object(std::string_view key) const {
     const Node* const node = find(key);
     if (expect<Map>(path(key), node, "must be an object") == nullptr)
         return std::nullopt;
-    return Object(document_, node, path(key));
+    return Object(document_, united(key, node), path(key));
 }
 
 std::vector<Object> Object::objects_in(const Node& list, const std::string& path) const {

@@ -17,8 +17,8 @@ struct Node;
 /// A cursor on one object of a JSON document that knows its key path, so that an error names the key
 /// ("ipam.ranges[0][1].subnet"), what was found there and what is allowed. The JSON library stays behind it.
 ///
-/// Keys match exactly or else whatever their ASCII letter case, as Go's decoder does; the last of several wins;
-/// null counts as absent. Integers must be written as integers. Every getter marks its key as known; a wrong
+/// Keys match whatever their ASCII letter case, as with Go's decoder; the last of several wins, and an object adds to
+/// the one before it; null counts as absent. Integers must be written as integers. Every getter marks its key as known; a wrong
 /// type or value throws Error(999) with a message of the form
 ///   key "mtu" is a string ("big"): must be an integer from 0 to 65535
 class Object {
@@ -64,6 +64,7 @@ class Object {
     Object(std::shared_ptr<Document> document, const json::Node* node, std::string path);
     [[nodiscard]] const json::Node* find(std::string_view key) const;
     [[nodiscard]] const json::Node* look_up(std::string_view key) const;
+    [[nodiscard]] const json::Node* united(std::string_view key, const json::Node* last) const;
     [[nodiscard]] std::vector<Object> objects_in(const json::Node& list, const std::string& path) const;
     std::shared_ptr<Document> document_; ///< the tree and the book of known keys, shared by all cursors on it
     const json::Node* node_ = nullptr;

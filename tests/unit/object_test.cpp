@@ -46,10 +46,22 @@ TEST_CASE("a value is found by its key") {
     CHECK(config.keys() == std::vector<std::string>{"mtu", "on", "name", "list", "nothing"});
 }
 
-TEST_CASE("keys match whatever their letter case, exactly written ones first") {
-    const Object config = Object::parse(R"({"HostPort": 1, "hostport": 2, "IPAM": {"SUBNET": "s"}})");
+TEST_CASE("keys match whatever their letter case, and the last of several counts") {
+    const Object config = Object::parse(R"({"hostPort": 1, "hostport": 2, "IPAM": {"SUBNET": "s"}})");
     CHECK(config.number("hostPort", 0, 0, 9) == 2);
-    CHECK(config.number("HostPort", 0, 0, 9) == 1);
+    CHECK(config.number("HostPort", 0, 0, 9) == 2);
+    CHECK(config.object("ipam")->text("subnet") == "s");
+}
+
+// The last one alone counted, so a subnet given apart from the type was lost.
+TEST_CASE("an object that comes again adds to the one before it, at every level") {
+    const Object config = Object::parse(
+        R"({"ipam": {"type": "a", "x": {"p": 1}}, "b": 1, "IPAM": {"x": {"q": 2}, "subnet": "s", "type": "z"}})");
+    const auto ipam = config.object("ipam");
+    CHECK(ipam->text("type") == "z");
+    CHECK(ipam->text("subnet") == "s");
+    CHECK(ipam->object("x")->number("p", 0, 0, 9) == 1);
+    CHECK(ipam->object("x")->number("q", 0, 0, 9) == 2);
     CHECK(config.object("ipam")->text("subnet") == "s");
 }
 
@@ -115,6 +127,11 @@ TEST_CASE("wrong JSON is told with line and column") {
     CHECK(parse_failure("{} x").find("at line 1 column 4") != std::string::npos);
     CHECK(parse_failure("{\"a\":1,}").find("at line 1 column 8") != std::string::npos);
     CHECK(parse_failure("{\"a\":1e999}").starts_with("6 number overflow parsing '1e999' at line 1"));
+    // nlohmann took the first two for good: it skips a mark, and ends at a NUL byte.
+    CHECK(parse_failure("\xef\xbb\xbf{}") ==
+          "6 invalid character U+FEFF (byte order mark) looking for beginning of value at line 1 column 1");
+    CHECK(parse_failure(std::string("{}\0{", 4)) == "6 a NUL byte outside of a string at line 1 column 3");
+    CHECK(parse_failure(std::string("\0{}", 3)) == "6 a NUL byte outside of a string at line 1 column 1");
     CHECK(parse_failure("[]") == "6 the document is a list: must be an object");
     CHECK(parse_failure("\"text\"") == "6 the document is a string (\"text\"): must be an object");
     CHECK(parse_failure("null") == "nothing");
@@ -150,6 +167,17 @@ TEST_CASE("invalid UTF-8 becomes U+FFFD") {
     CHECK(Object::parse("{\"a\":\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"}").text("a") ==
           "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
     CHECK(Object::parse(R"({"a":"\u00e4\ud83d\ude00"})").text("a") == "\xc3\xa4\xf0\x9f\x98\x80");
+}
+
+TEST_CASE("half of a surrogate pair becomes U+FFFD") {
+    const std::string lost = "\xef\xbf\xbd";
+    CHECK(Object::parse(R"({"a":"\ud800"})").text("a") == lost);
+    CHECK(Object::parse(R"({"a":"\udc00x"})").text("a") == lost + "x");
+    CHECK(Object::parse(R"({"a":"\uD83D\u0041"})").text("a") == lost + "A");
+    CHECK(Object::parse(R"({"a":"\ud83d\ud83d\ude00"})").text("a") == lost + "\xf0\x9f\x98\x80");
+    CHECK(Object::parse(R"({"a":"\\ud800"})").text("a") == R"(\ud800)");
+    CHECK(parse_failure(R"({"a":"\ud8)").starts_with("6 "));
+    CHECK(parse_failure(R"({"a":"\ud8zz"})").starts_with("6 "));
 }
 
 TEST_CASE("a value is dumped as compact JSON") {
