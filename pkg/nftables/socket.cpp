@@ -29,6 +29,7 @@ constexpr int most_tries = 5;
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
 constexpr time_t patience_seconds = 10; // for one message
 constexpr std::chrono::seconds exchange_patience{30};
+constexpr std::uint16_t generation_request = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
 
 struct Progress {
     bool done = false;
@@ -124,6 +125,8 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
             continue;
         if (progress.err == ENOENT)
             return false;
+        if (progress.err == EINVAL && !reaches_nf_tables(request))
+            throw Error(EOPNOTSUPP, what, "");
         if (progress.err != 0 && progress.err != EINTR)
             throw Error(progress.err, what, "");
         return true;
@@ -152,10 +155,22 @@ std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std
     }
 }
 
+// Of a subsystem that the kernel does not have nfnetlink says EINVAL, as of an odd request. The generation's is not odd.
+bool Socket::reaches_nf_tables(const nlmsghdr* refused) {
+    if (refused->nlmsg_type == generation_request)
+        return false;
+    try {
+        (void)generation();
+    } catch (const Error& error) {
+        return error.err() != EOPNOTSUPP;
+    }
+    return true;
+}
+
 std::uint32_t Socket::generation() {
     char buffer[256];
     nlmsghdr* request = mnl_nlmsg_put_header(buffer);
-    request->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
+    request->nlmsg_type = generation_request;
     request->nlmsg_flags = NLM_F_REQUEST;
     auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(nfgenmsg)));
     header->nfgen_family = AF_UNSPEC;
