@@ -16,6 +16,8 @@ namespace endpoint {
 
 namespace {
 
+constexpr std::chrono::milliseconds patience{2550};
+
 std::string_view operstate_text(int state) {
     switch (state) {
     case IF_OPER_NOTPRESENT:
@@ -51,7 +53,7 @@ class Pauses {
 } // namespace
 
 netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name) {
-    const os::Deadline deadline = os::Deadline::in(std::chrono::milliseconds(2550));
+    const os::Deadline deadline = os::Deadline::in(patience);
     for (Pauses pauses;; pauses.next()) {
         const auto link = host.find_link(name);
         if (!link)
@@ -63,14 +65,12 @@ netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name) {
     }
 }
 
-void wait_for_bridge(netlink::Rtnl& host, const netlink::Link& bridge) {
-    if (bridge.operstate == IF_OPER_UP)
-        return;
-    const os::Deadline deadline = os::Deadline::in(std::chrono::milliseconds(100));
-    for (Pauses pauses; !deadline.passed(); pauses.next()) {
+netlink::Link wait_for_bridge(netlink::Rtnl& host, const netlink::Link& bridge, const netlink::Link& port) {
+    const os::Deadline deadline = os::Deadline::in(patience);
+    for (Pauses pauses;; pauses.next()) {
         const auto link = host.find_link(bridge.index);
-        if (!link || link->operstate == IF_OPER_UP)
-            return;
+        if (!link || link->operstate == IF_OPER_UP || !port.forwarding || deadline.passed())
+            return link.value_or(bridge);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -36,11 +37,21 @@ inet::Mac get_mac(const nlattr* attribute) {
     return mac;
 }
 
-std::string kind_of(nlattr* linkinfo) {
+bool is_forwarding(nlattr* port) {
+    if (port == nullptr)
+        return false;
+    const nlattr* const state = nla_find(static_cast<nlattr*>(nla_data(port)), nla_len(port), IFLA_BRPORT_STATE);
+    return state != nullptr && nla_len(state) >= 1 &&
+           *static_cast<const std::uint8_t*>(nla_data(state)) == BR_STATE_FORWARDING;
+}
+
+void read_linkinfo(nlattr* linkinfo, Link& link) {
     nlattr* attributes[IFLA_INFO_MAX + 1] = {};
     if (linkinfo == nullptr || nla_parse_nested(attributes, IFLA_INFO_MAX, linkinfo, nullptr) != 0)
-        return {};
-    return get_text(attributes[IFLA_INFO_KIND]);
+        return;
+    link.kind = get_text(attributes[IFLA_INFO_KIND]);
+    if (get_text(attributes[IFLA_INFO_SLAVE_KIND]) == "bridge")
+        link.forwarding = is_forwarding(attributes[IFLA_INFO_SLAVE_DATA]);
 }
 
 std::optional<Link> read_link(nlmsghdr* message) {
@@ -54,7 +65,7 @@ std::optional<Link> read_link(nlmsghdr* message) {
     link.flags = header->ifi_flags;
     link.name = get_text(attributes[IFLA_IFNAME]);
     link.alias = get_text(attributes[IFLA_IFALIAS]);
-    link.kind = kind_of(attributes[IFLA_LINKINFO]);
+    read_linkinfo(attributes[IFLA_LINKINFO], link);
     link.mac = get_mac(attributes[IFLA_ADDRESS]);
     link.mtu = get_u32(attributes[IFLA_MTU]);
     link.master = static_cast<int>(get_u32(attributes[IFLA_MASTER]));
@@ -225,12 +236,6 @@ void Rtnl::set_mac(Index index, const inet::Mac& mac) {
     Message message(RTM_NEWLINK, 0, header_of(index));
     message.put(IFLA_ADDRESS, mac.bytes.data(), mac.bytes.size());
     request(socket_.get(), message, {"set MAC of", os::cat("link ", static_cast<int>(index))});
-}
-
-void Rtnl::set_master(Index index, Index bridge) {
-    Message message(RTM_NEWLINK, 0, header_of(index));
-    message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(bridge));
-    request(socket_.get(), message, {"set master of", os::cat("link ", static_cast<int>(index))});
 }
 
 void Rtnl::set_alias(const std::string& name, const std::string& alias, bool up) {

@@ -75,12 +75,8 @@ void Rtnl::add_route(const RouteSpec& spec) {
     header.rtm_scope = static_cast<unsigned char>(spec.scope.value_or(RT_SCOPE_UNIVERSE));
     Message message(RTM_NEWROUTE, NLM_F_CREATE, header);
     message.put_address(RTA_DST, spec.dst.address);
-    if (spec.via) {
-        if (spec.via->family() != spec.dst.address.family())
-            throw Error(EINVAL, "add route", spec.dst.text(),
-                        "gateway, source, and destination ip are not the same IP family");
+    if (spec.via)
         message.put_address(RTA_GATEWAY, *spec.via);
-    }
     message.put_u32(RTA_OIF, static_cast<std::uint32_t>(spec.device));
     if (table >= 256)
         message.put_u32(RTA_TABLE, table);

@@ -41,7 +41,8 @@ struct Link {
     int master = 0; ///< index of the bridge, 0 for none
     int peer = 0;   ///< IFLA_LINK: the peer's index in its own namespace
     unsigned promiscuity = 0;
-    int operstate = 0; ///< IF_OPER_* of <linux/if.h>
+    int operstate = 0;       ///< IF_OPER_* of <linux/if.h>
+    bool forwarding = false; ///< a bridge port whose frames the bridge takes (not with STP still listening)
     [[nodiscard]] bool is_up() const;
 };
 
@@ -111,7 +112,6 @@ class Rtnl {
     void set_down(Index index);
     void set_promisc(Index index, bool on);
     void set_mac(Index index, const inet::Mac& mac);
-    void set_master(Index index, Index bridge);
     /// Alias and, in the same message, IFF_UP when `up`.
     void set_alias(const std::string& name, const std::string& alias, bool up = false);
     void set_port(Index index, const PortSettings& settings);

@@ -282,7 +282,8 @@ struct Churn {
     ~Churn() { std::ofstream("/run/enough") << "yes"; }
 };
 
-// A bridge without carrier drops what the host sends; it gets one from its first port, some time after.
+// A bridge without carrier drops what the host sends; it gets one from its first port, some time after. ADD waited for
+// that too short on a busy host, and not at all when the last port had only just gone.
 TEST_CASE("bridge: the first container's first packets are answered on a busy host") {
     World world;
     const std::string c1 = world.netns("c1");
@@ -293,7 +294,8 @@ TEST_CASE("bridge: the first container's first packets are answered on a busy ho
         CHECK(sh("cat /run/sys/class/net/br0/operstate") == "up\n");
         CHECK(works("ping -c1 -W1 10.9.0.1", c1));
         REQUIRE(invoke({.plugin = "bridge", .command = "DEL", .config = bridge_config(), .netns = c1}).ok());
-        sh("ip link del br0");
+        if (round % 2 == 0)
+            sh("ip link del br0");
     }
 }
 

@@ -58,6 +58,16 @@ netlink::Link create_bridge(netlink::Rtnl& host, const Config& config) {
     return *link;
 }
 
+void make_promiscuous(netlink::Rtnl& host, const netlink::Link& bridge) {
+    try {
+        host.set_promisc(bridge.index, true);
+    } catch (const netlink::Error& error) {
+        throw cni::Error(os::cat("failed to create bridge ", os::quote(bridge.name),
+                                 ": could not set promiscuous mode on ", os::quote(bridge.name), ": ",
+                                 os::errno_text(error.err())));
+    }
+}
+
 netlink::Link ensure_bridge(netlink::Rtnl& host, const Config& config) {
     const auto existing = host.find_link(config.bridge);
     netlink::Link link = existing ? *existing : create_bridge(host, config);
@@ -65,12 +75,11 @@ netlink::Link ensure_bridge(netlink::Rtnl& host, const Config& config) {
         throw cni::Error(os::cat("failed to create bridge ", os::quote(config.bridge), ": ", os::quote(config.bridge),
                                  " already exists but is not a bridge"));
     if (config.promisc && (link.flags & IFF_PROMISC) == 0)
-        host.set_promisc(link.index, true);
-    if (!link.is_up()) {
-        // A router advertisement from a container must not change the host's routes.
-        os::try_net_sysctl(os::cat("ipv6/conf/", config.bridge, "/accept_ra"), "0");
+        make_promiscuous(host, link);
+    // A router advertisement from a container must not change the host's routes.
+    os::try_net_sysctl(os::cat("ipv6/conf/", config.bridge, "/accept_ra"), "0");
+    if (!link.is_up())
         host.set_up(link.index);
-    }
     return link;
 }
 
@@ -169,6 +178,17 @@ void list_interfaces(cni::Result& result, const cni::Invocation& call, const net
                          {.name = call.ifname, .mac = container.mac.text(), .sandbox = call.netns}};
 }
 
+// Until the host end forwards and the bridge has its carrier, frames get lost. The MACs told are those of that moment:
+// a bridge that somebody made without one takes its lowest port's.
+void wait_until_connected(netlink::Rtnl& host, const Config& config, const netlink::Link& bridge, cni::Result& result) {
+    const std::string& name = result.interfaces[1].name;
+    const netlink::Link port = config.disable_container_interface
+                                   ? host.find_link(name).value_or(netlink::Link())
+                                   : endpoint::wait_for_port(host, name);
+    result.interfaces[1].mac = port.mac.text();
+    result.interfaces[0].mac = endpoint::wait_for_bridge(host, bridge, port).mac.text();
+}
+
 cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     const Config config = bridge::parse(call);
     const netns::Netns sandbox = endpoint::open_sandbox(call);
@@ -202,16 +222,9 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         masquerade(call, result, veth.rebuilt || lease->reclaimed(), undo);
     forget_neighbours(host, bridge, result);
 
-    if (config.disable_container_interface) {
-        result.interfaces[1].mac = host.find_link(veth.host_name).value_or(netlink::Link()).mac.text();
-    } else {
-        result.interfaces[1].mac = endpoint::wait_for_port(host, veth.host_name).mac.text();
-        endpoint::wait_for_bridge(host, bridge);
-        if (config.layer3())
-            announce(container, end);
-    }
-    if (!config.is_gateway) // a bridge somebody made without a MAC takes its lowest port's: look what it is now
-        result.interfaces[0].mac = host.find_link(bridge.index).value_or(bridge).mac.text();
+    wait_until_connected(host, config, bridge, result);
+    if (config.layer3())
+        announce(container, end);
     if (config.net.dns_set)
         result.dns = config.net.dns;
     undo.on_commit(
