@@ -113,6 +113,14 @@ void add_route(netlink::Rtnl& container, const netlink::Link& link, const cni::R
         throw cni::Error(
             os::cat("failed to add a route to ", os::quote(link.name), ": it has no destination (key \"dst\")"));
     const auto via = route.gw ? route.gw : gateway_for(route.dst->address.family(), addresses);
+    const auto fail = [&](std::string_view why) {
+        throw cni::Error(os::cat("failed to add route '{", route.dst->address.text(), " ", mask_text(*route.dst),
+                                 "} via ", text_or_nil(via), " dev ", link.name, " metric ", route.priority,
+                                 " (Scope: ", scope_text(route.scope.value_or(0)), ", Table: ", route.table.value_or(0),
+                                 ")': ", why));
+    };
+    if (via && via->family() != route.dst->address.family())
+        fail("gateway, source, and destination ip are not the same IP family");
     try {
         container.add_route({.dst = route.dst->masked(),
                              .via = via,
@@ -123,10 +131,7 @@ void add_route(netlink::Rtnl& container, const netlink::Link& link, const cni::R
                              .table = route.table,
                              .scope = route.scope});
     } catch (const netlink::Error& error) {
-        throw cni::Error(os::cat("failed to add route '{", route.dst->address.text(), " ", mask_text(*route.dst),
-                                 "} via ", text_or_nil(via), " dev ", link.name, " metric ", route.priority,
-                                 " (Scope: ", scope_text(route.scope.value_or(0)), ", Table: ", route.table.value_or(0),
-                                 ")': ", os::errno_text(error.err())));
+        fail(os::errno_text(error.err()));
     }
 }
 

@@ -46,6 +46,23 @@ TEST_CASE("bridge: CHECK without prevResult") {
     check_says(checked_config, nullptr, "Required prevResult missing");
 }
 
+TEST_CASE("bridge: CHECK of interfaces that no ADD would have told") {
+    World world;
+    world.netns("c1");
+    const json result = added(checked_config);
+    const auto with_veth = [&](const json& changes) {
+        json changed = result;
+        changed["interfaces"][1].update(changes);
+        return changed;
+    };
+    check_says(checked_config, with_veth({{"name", ""}}), "Interface name missing ");
+    check_says(checked_config, with_veth({{"name", "nope"}, {"sandbox", "/x"}}), "Interface name nope not found");
+    check_says(checked_config, with_veth({{"sandbox", "/x"}}),
+               "Interface " + host_veth(result) + " should not be in sandbox");
+    check_says(checked_config, with_veth({{"mac", "02:00:00:00:00:01"}}),
+               "Interface " + host_veth(result) + " Mac doesn't match: 02:00:00:00:00:01 not found");
+}
+
 TEST_CASE("bridge: CHECK finds a deleted address") {
     World world;
     const std::string c1 = world.netns("c1");

@@ -273,6 +273,28 @@ TEST_CASE("bridge: router advertisements are not accepted on the bridge and the 
     CHECK(sysctl("ipv6/conf/" + host_veth(result) + "/accept_ra") == "0");
 }
 
+// It was switched off only when ADD itself set the bridge up.
+TEST_CASE("bridge: a bridge that was up already does not accept router advertisements any more") {
+    World world;
+    world.netns("c1");
+    sh("ip link add br0 type bridge; ip link set br0 up; echo 1 > /proc/sys/net/ipv6/conf/br0/accept_ra");
+    added(bridge_config());
+    CHECK(sysctl("ipv6/conf/br0/accept_ra") == "0");
+}
+
+TEST_CASE("bridge: a route whose gateway is of the other family is refused in the Go suite's words") {
+    World world;
+    world.netns("c1");
+    const json routes = {{"routes", {{{"dst", "2001:db8::/32"}, {"gw", "10.9.0.1"}}}}};
+    const Answer answer = bridge("ADD", bridge_config({{"ipam", ipam({"10.9.0.0/24"}, routes)}}));
+    CHECK(answer.status == 1);
+    CHECK_MESSAGE(answer.msg().starts_with("failed to add route '{2001:db8:: ffffffff000000000000000000000000} via "
+                                           "10.9.0.1 dev eth0"),
+                  answer.msg());
+    CHECK(answer.msg().ends_with("': gateway, source, and destination ip are not the same IP family"));
+    CHECK(leases("net").empty());
+}
+
 TEST_CASE("bridge: the host end's alias names network, container and interface") {
     World world;
     world.netns("c1");
@@ -360,6 +382,17 @@ TEST_CASE("bridge: runtimeConfig.mac is stronger than args.cni.mac") {
     const json config = bridge_config(
         {{"args", {{"cni", {{"mac", "c2:11:22:33:44:02"}}}}}, {"runtimeConfig", {{"mac", "c2:11:22:33:44:03"}}}});
     CHECK(container_mac(add_with_mac(config, "IgnoreUnknown=1;MAC=c2:11:22:33:44:01")) == "c2:11:22:33:44:03");
+}
+
+// It overrode the others and left the choice to the kernel.
+TEST_CASE("bridge: an empty MAC is none, so that the next weaker one counts") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json config = layer2_config({{"runtimeConfig", {{"mac", ""}}}, {"args", {{"cni", {{"mac", ""}}}}}});
+    const Answer answer =
+        invoke({.plugin = "bridge", .config = config, .netns = c1, .args = "MAC=c2:11:22:33:44:55"});
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.document()["interfaces"][2]["mac"] == "c2:11:22:33:44:55");
 }
 
 TEST_CASE("bridge: a broken MAC is refused") {

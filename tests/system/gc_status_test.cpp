@@ -191,6 +191,24 @@ TEST_CASE("gc: a failing IPAM plugin is reported after the rest is done") {
     CHECK(!has_rules("net/c1/eth0"));
 }
 
+TEST_CASE("gc: a kernel that refuses to open netfilter's socket is reported after links and leases are gone") {
+    World world;
+    world.netns("c1");
+    added(gc_config());
+    const Answer answer = invoke({.plugin = "bridge",
+                                  .command = "GC",
+                                  .config = gc_config(),
+                                  .id = "",
+                                  .ifname = "",
+                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=socket", "-e",
+                                              "inject=socket:error=ENOBUFS:when=1"}});
+    CHECK(contains(sh("grep INJECTED /run/trace"), "NETLINK_NETFILTER"));
+    CHECK(answer.status == 1);
+    CHECK_MESSAGE(contains(answer.msg(), "nfnetlink socket: no buffer space available"), answer.msg());
+    CHECK(!has_link("net/c1/eth0"));
+    CHECK(leases("net").empty());
+}
+
 TEST_CASE("gc: nothing to collect is fine") {
     World world;
     const Answer answer = gc(gc_config(), json::array());

@@ -94,11 +94,15 @@ TEST_CASE("protocol: five MiB of standard input are refused, whatever is in them
     CHECK(!works("ip link show br0"));
 }
 
-TEST_CASE("protocol: three MiB of standard input are taken") {
+TEST_CASE("protocol: four MiB of standard input are taken, to the byte") {
     World world;
-    const json padding = {{"args", {{"labels", std::string(3 << 20, 'x')}}}};
-    const Answer answer = invoke(call_of("host-local", "ADD", padding));
+    Call call = call_of("host-local", "ADD", {{"args", {{"labels", ""}}}});
+    const std::size_t bare = call.config.dump().size();
+    call.config["args"]["labels"] = std::string((4 << 20) - bare, 'x');
+    const Answer answer = invoke(call);
     CHECK_MESSAGE(answer.ok(), answer.out.substr(0, 400));
+    call.config["args"]["labels"] = std::string((4 << 20) - bare + 1, 'x');
+    CHECK(invoke(call).code() == 6);
 }
 
 TEST_CASE("protocol: deep nesting is refused before it costs anything") {
@@ -112,10 +116,10 @@ TEST_CASE("protocol: deep nesting is refused before it costs anything") {
     }
 }
 
-TEST_CASE("protocol: nesting of sixty levels is taken") {
+TEST_CASE("protocol: nesting of 64 levels is taken") {
     World world;
-    json nested = json::array();
-    for (int depth = 2; depth < 60; ++depth)
+    json nested = json::array(); // below the document and "args"
+    for (int depth = 3; depth < 64; ++depth)
         nested = json::array({nested});
     const Answer answer = invoke(call_of("host-local", "ADD", {{"args", {{"labels", nested}}}}));
     CHECK_MESSAGE(answer.ok(), answer.out);
@@ -127,6 +131,74 @@ TEST_CASE("protocol: keys match whatever their letter case") {
         R"({"CNIVERSION":"1.0.0","Name":"net","TYPE":"host-local","IPAM":{"Type":"host-local","SUBNET":"10.9.0.0/24"}})"));
     REQUIRE_MESSAGE(answer.ok(), answer.out);
     CHECK(answer.document()["ips"][0]["address"] == "10.9.0.2/24");
+}
+
+TEST_CASE("protocol: nested keys match whatever their letter case") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    Call call = call_of("bridge");
+    call.raw = R"({"CNIVERSION":"1.0.0","NAME":"net","TYPE":"bridge","BRIDGE":"br0","ISGATEWAY":true,"MTU":1400,
+        "IPAM":{"TYPE":"host-local","RANGES":[[{"SUBNET":"10.9.0.0/24","RANGESTART":"10.9.0.50"}]],
+        "ROUTES":[{"DST":"192.0.2.0/24"}]},"RUNTIMECONFIG":{"MAC":"c2:11:22:33:44:55"},"DNS":{"NAMESERVERS":["192.0.2.53"]}})";
+    const Answer answer = invoke(call);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.err.empty());
+    const json result = answer.document();
+    CHECK(result["ips"][0]["address"] == "10.9.0.50/24");
+    CHECK(result["ips"][0]["gateway"] == "10.9.0.1");
+    CHECK(result["routes"][0]["dst"] == "192.0.2.0/24");
+    CHECK(result["interfaces"][2]["mac"] == "c2:11:22:33:44:55");
+    CHECK(result["dns"]["nameservers"] == json{"192.0.2.53"});
+    CHECK(contains(sh("ip link show eth0", c1), "mtu 1400"));
+}
+
+TEST_CASE("protocol: the keys of a prevResult match whatever their letter case") {
+    World world;
+    world.netns("c1");
+    Call call = call_of("loopback");
+    call.raw = R"({"cniVersion":"1.0.0","name":"net","type":"loopback","PREVRESULT":{"CNIVERSION":"1.0.0",
+        "INTERFACES":[{"NAME":"eth0","SANDBOX":"/run/netns/c1"}],"IPS":[{"ADDRESS":"10.9.0.2/24","INTERFACE":0}]}})";
+    const json result = invoke(call).document();
+    CHECK(result["interfaces"][0]["name"] == "eth0");
+    CHECK(result["ips"][0]["address"] == "10.9.0.2/24");
+}
+
+// The first of two objects was lost.
+TEST_CASE("protocol: an object that comes twice is filled by both") {
+    World world;
+    world.netns("c1");
+    Call call = call_of("bridge");
+    call.raw = R"({"cniVersion":"1.0.0","name":"net","type":"bridge","bridge":"br0","ipam":{"type":"host-local"},
+        "ipam":{"subnet":"10.9.0.0/24"}})";
+    const Answer answer = invoke(call);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.document()["ips"][0]["address"] == "10.9.0.2/24");
+}
+
+TEST_CASE("protocol: of a key that comes in two spellings the last counts") {
+    World world;
+    world.netns("c1");
+    Call call = call_of("bridge");
+    call.raw = R"({"cniVersion":"1.0.0","name":"net","type":"bridge","bridge":"br1","BRIDGE":"br0"})";
+    CHECK(invoke(call).document()["interfaces"][0]["name"] == "br0");
+}
+
+// What was behind the NUL byte was ignored, and the mark was skipped.
+TEST_CASE("protocol: bytes before and behind the document are refused") {
+    World world;
+    const std::string config = config_of("host-local").dump();
+    for (const std::string& text : {config + std::string(1, '\0') + "x", config + "}", "\xef\xbb\xbf" + config}) {
+        const Answer answer = invoke(with_stdin(text));
+        CHECK(answer.status == 1);
+        CHECK(answer.code() == 6);
+    }
+}
+
+TEST_CASE("protocol: half of a surrogate pair is no reason to refuse a config") {
+    World world;
+    std::string config = config_of("host-local", {{"args", {{"labels", "X"}}}}).dump();
+    config.replace(config.find('X'), 1, R"(\ud800)");
+    CHECK(invoke(with_stdin(config)).ok());
 }
 
 TEST_CASE("protocol: of a key that comes twice the last counts") {
@@ -170,6 +242,12 @@ TEST_CASE("protocol: numbers are integers, and strings are neither numbers nor b
 TEST_CASE("protocol: a value of a wrong type is named with its path, what it is and what it may be") {
     World world;
     world.netns("c1");
+    CHECK(invoke(call_of("bridge", "ADD", {{"vlan", "5"}})).msg() ==
+          "failed to load netconf: key \"vlan\" is a string (\"5\"): must be an integer");
+    CHECK(invoke(call_of("bridge", "ADD", {{"runtimeConfig", {{"mac", 5}}}})).msg() ==
+          "failed to load netconf: key \"runtimeConfig.mac\" is a number (5): must be a string");
+    CHECK(invoke(call_of("bridge", "ADD", {{"args", {{"cni", {{"mac", true}}}}}})).msg() ==
+          "failed to load netconf: key \"args.cni.mac\" is a boolean (true): must be a string");
     CHECK(
         invoke(call_of("bridge", "ADD", {{"mtu", "big"}})).msg() ==
         "failed to load netconf: key \"mtu\" is a string (\"big\"): must be an integer from -2147483648 to 2147483647");
@@ -189,4 +267,17 @@ TEST_CASE("protocol: an unknown key is warned about on stderr, with the key that
     REQUIRE(answer.ok());
     CHECK_MESSAGE(contains(answer.err, "\"ipam.rangestrat\" is ignored; did you mean \"ipam.rangeStart\"?"),
                   answer.err);
+}
+
+TEST_CASE("protocol: an unknown key is warned about at any depth, each by the plugin it is for") {
+    World world;
+    world.netns("c1");
+    json config = config_of("bridge", {{"isGatway", true}, {"dns", {{"nameserver", {"192.0.2.53"}}}}});
+    config["ipam"]["ranges"][0][0]["gatway"] = "10.9.0.1";
+    const Answer answer = invoke({.plugin = "bridge", .config = config, .netns = "/run/netns/c1"});
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    for (const std::string line : {R"(bridge: warning: unknown key "isGatway" is ignored; did you mean "isGateway"?)",
+                                   R"("dns.nameserver" is ignored; did you mean "dns.nameservers"?)",
+                                   R"(host-local: warning: unknown key "ipam.ranges[0][0].gatway" is ignored; did you)"})
+        CHECK_MESSAGE(contains(answer.err, line), answer.err);
 }

@@ -78,11 +78,13 @@ netlink::Link check_container(netlink::Rtnl& container, const cni::Interface& ex
 netlink::Link check_host_veth(netlink::Rtnl& host, const std::vector<cni::Interface>& candidates,
                               const netlink::Link& bridge, const netlink::Link& container) {
     for (const cni::Interface& expected : candidates) {
-        if (!expected.sandbox.empty())
-            fail(os::cat("Interface ", expected.name, " should not be in sandbox"));
+        if (expected.name.empty())
+            fail("Interface name missing ");
         const auto link = host.find_link(expected.name);
         if (!link)
             fail(os::cat("Interface name ", expected.name, " not found"));
+        if (!expected.sandbox.empty())
+            fail(os::cat("Interface ", expected.name, " should not be in sandbox"));
         const bool joined = link->kind == "veth" && link->peer == static_cast<int>(container.index) &&
                             container.peer == static_cast<int>(link->index) &&
                             link->master == static_cast<int>(bridge.index);

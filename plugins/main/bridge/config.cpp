@@ -45,19 +45,19 @@ void refuse_vlan_keys(const cni::Object& config) {
         refuse("preserveDefaultVlan");
 }
 
-std::string mac_text(const cni::Invocation& call) {
-    std::string mac = cni::parse_args(call.args, {"MAC"})["MAC"];
-    if (const auto args = call.config.object("args")) {
+// runtimeConfig.mac, else args.cni.mac; an empty one is none.
+std::string mac_text(const cni::Object& keys) {
+    std::string of_runtime, of_args;
+    if (const auto runtime = keys.object("runtimeConfig"))
+        of_runtime = runtime->text("mac");
+    if (const auto args = keys.object("args")) {
         if (const auto cni_args = args->object("cni"))
-            mac = cni_args->find_text("mac").value_or(mac);
+            of_args = cni_args->text("mac");
     }
-    if (const auto runtime = call.config.object("runtimeConfig"))
-        mac = runtime->find_text("mac").value_or(mac);
-    return mac;
+    return of_runtime.empty() ? of_args : of_runtime;
 }
 
-Config read(const cni::Invocation& call) {
-    const cni::Object& keys = call.config;
+Config read(const cni::Object& keys) {
     Config config;
     config.net = cni::read_net_conf(keys);
     config.bridge = keys.text("bridge", "cni0");
@@ -73,6 +73,7 @@ Config read(const cni::Invocation& call) {
     config.enable_dad = keys.flag("enabledad");
     config.disable_container_interface = keys.flag("disableContainerInterface");
     config.port_isolation = keys.flag("portIsolation");
+    (void)keys.find_number("vlan", INT64_MIN, INT64_MAX); // its range has a text of its own
     if (keys.find_text("ipMasqBackend") == "iptables")
         os::warn("ipMasqBackend \"iptables\" is done with nftables; iptables is never run");
     return config;
@@ -81,9 +82,15 @@ Config read(const cni::Invocation& call) {
 } // namespace
 
 Config parse_keys(const cni::Invocation& call) {
-    Config config = cni::prefixed("failed to load netconf: ", [&] { return read(call); });
+    std::string mac;
+    Config config = cni::prefixed("failed to load netconf: ", [&] {
+        mac = mac_text(call.config);
+        return read(call.config);
+    });
     refuse_vlan_keys(call.config);
-    const std::string mac = mac_text(call);
+    const std::string weakest_mac = cni::parse_args(call.args, {"MAC"})["MAC"];
+    if (mac.empty())
+        mac = weakest_mac;
     if (!mac.empty()) {
         config.mac = inet::Mac::parse(mac);
         if (!config.mac)
