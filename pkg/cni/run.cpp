@@ -2,9 +2,12 @@
 #include "cni/run.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/stat.h>
@@ -216,6 +219,16 @@ int serve_or_explain(const Plugin& plugin) {
     }
 }
 
+/// Before Linux 5.11, or behind a seccomp filter that hides close_range.
+void close_on_exec_one_by_one() noexcept {
+    const std::unique_ptr<DIR, int (*)(DIR*)> open_ones(opendir("/proc/self/fd"), closedir);
+    while (const dirent* const entry = open_ones ? readdir(open_ones.get()) : nullptr) {
+        const int fd = std::atoi(entry->d_name); // "." and ".." read as 0
+        if (fd > STDERR_FILENO)
+            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
 /// A caller's descriptors stay out of the children, and what we open never lands on a closed stdout: writing
 /// there must fail.
 void prepare_descriptors() noexcept {
@@ -223,7 +236,8 @@ void prepare_descriptors() noexcept {
         if (fcntl(fd, F_GETFD) < 0)
             (void)open("/dev/null", O_RDONLY); // takes the lowest number free, this one
     }
-    (void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        close_on_exec_one_by_one();
 }
 
 /// The caller's umask decides about others, not about whether the next call can read what this one makes.

@@ -12,6 +12,7 @@ waiting=$(mktemp)
 trap 'rm -f "$waiting"' EXIT
 tests/fault/waiting.sh >"$waiting" 2>&1 &
 pid=$!
+count tests/fault/old-kernel.sh
 if [ "${1:-}" = long ]; then
     count tests/fault/kill-sweep.sh
     count tests/fault/error-sweep.sh

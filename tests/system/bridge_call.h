@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <string>
 #include <vector>
 
@@ -68,6 +70,16 @@ inline std::string sysctl(const std::string& key, const std::string& netns = {})
 
 inline bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
+}
+
+/// Refused with this text, nothing left but perhaps the bridge.
+inline void check_refused(const json& config, int code, const std::string& text) {
+    const Answer answer = bridge("ADD", config);
+    CHECK(answer.status == 1);
+    CHECK(answer.code() == code);
+    CHECK(answer.msg() == text);
+    CHECK(sh("ip -o link show type veth").empty());
+    CHECK(leases("net").empty());
 }
 
 } // namespace test

@@ -45,6 +45,8 @@ Answer invoke(const Call& call) {
     for (const std::string& key : call.unset)
         environment.erase(key);
     std::vector<std::string> argv = call.wrapper;
+    if (const char* launcher = std::getenv("PLUGIN_LAUNCHER"))
+        argv.insert(argv.begin(), launcher);
     argv.push_back(bin_dir() + "/" + call.plugin);
     const Output output =
         run(argv, {.input = call.raw.empty() ? call.config.dump() : call.raw, .environment = environment});

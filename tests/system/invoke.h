@@ -41,6 +41,7 @@ struct Answer {
     [[nodiscard]] std::string msg() const; ///< of an error
     [[nodiscard]] bool ok() const { return status == 0; }
 };
+/// A program named by the environment variable PLUGIN_LAUNCHER runs it (tests/fault/old-kernel.sh).
 Answer invoke(const Call& call);
 
 /// A network configuration list and a runtime for it. Container "c1" has the namespace /run/netns/c1.

@@ -276,8 +276,9 @@ TEST_CASE("protocol: an unknown key is warned about at any depth, each by the pl
     config["ipam"]["ranges"][0][0]["gatway"] = "10.9.0.1";
     const Answer answer = invoke({.plugin = "bridge", .config = config, .netns = "/run/netns/c1"});
     REQUIRE_MESSAGE(answer.ok(), answer.out);
-    for (const std::string line : {R"(bridge: warning: unknown key "isGatway" is ignored; did you mean "isGateway"?)",
-                                   R"("dns.nameserver" is ignored; did you mean "dns.nameservers"?)",
-                                   R"(host-local: warning: unknown key "ipam.ranges[0][0].gatway" is ignored; did you)"})
+    for (const std::string line :
+         {R"(bridge: warning: unknown key "isGatway" is ignored; did you mean "isGateway"?)",
+          R"("dns.nameserver" is ignored; did you mean "dns.nameservers"?)",
+          R"(host-local: warning: unknown key "ipam.ranges[0][0].gatway" is ignored; did you)"})
         CHECK_MESSAGE(contains(answer.err, line), answer.err);
 }
