@@ -42,7 +42,9 @@ std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
 
 /// Half of a surrogate pair becomes U+FFFD, as with Go's decoder; nlohmann would refuse it. Returns the bytes done.
 std::size_t mend_escape(std::string& text, std::size_t at) {
-    const auto is = [](const std::optional<unsigned>& unit, unsigned kind) { return unit && (*unit & 0xfc00U) == kind; };
+    const auto is = [](const std::optional<unsigned>& unit, unsigned kind) {
+        return unit && (*unit & 0xfc00U) == kind;
+    };
     constexpr unsigned high = 0xd800, low = 0xdc00;
     const auto unit = escaped_unit(text, at);
     if (is(unit, high) && is(escaped_unit(text, at + escape_length), low))

@@ -18,8 +18,8 @@ struct Node;
 /// ("ipam.ranges[0][1].subnet"), what was found there and what is allowed. The JSON library stays behind it.
 ///
 /// Keys match whatever their ASCII letter case, as with Go's decoder; the last of several wins, and an object adds to
-/// the one before it; null counts as absent. Integers must be written as integers. Every getter marks its key as known; a wrong
-/// type or value throws Error(999) with a message of the form
+/// the one before it; null counts as absent. Integers must be written as integers. Every getter marks its key as known;
+/// a wrong type or value throws Error(999) with a message of the form
 ///   key "mtu" is a string ("big"): must be an integer from 0 to 65535
 class Object {
   public:

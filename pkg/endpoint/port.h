@@ -12,8 +12,8 @@ namespace endpoint {
 [[nodiscard]] netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name);
 
 /// A bridge gets its carrier from its first forwarding port, and until the kernel's link watch has seen to that, what
-/// the host sends through the bridge is dropped. Waits for it once `port` forwards, with the same patience but no error.
-/// A port that does not forward yet has STP to wait for: that takes half a minute, and nobody waits that long.
+/// the host sends through the bridge is dropped. Waits for it once `port` forwards, with the same patience but no
+/// error. A port that does not forward yet has STP to wait for: that takes half a minute, and nobody waits that long.
 /// Returns the bridge as it is then.
 [[nodiscard]] netlink::Link wait_for_bridge(netlink::Rtnl& host, const netlink::Link& bridge,
                                             const netlink::Link& port);

@@ -155,7 +155,8 @@ std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std
     }
 }
 
-// Of a subsystem that the kernel does not have nfnetlink says EINVAL, as of an odd request. The generation's is not odd.
+// Of a subsystem that the kernel does not have nfnetlink says EINVAL, as of an odd request. The generation's is not
+// odd.
 bool Socket::reaches_nf_tables(const nlmsghdr* refused) {
     if (refused->nlmsg_type == generation_request)
         return false;

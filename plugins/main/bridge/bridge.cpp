@@ -182,9 +182,8 @@ void list_interfaces(cni::Result& result, const cni::Invocation& call, const net
 // a bridge that somebody made without one takes its lowest port's.
 void wait_until_connected(netlink::Rtnl& host, const Config& config, const netlink::Link& bridge, cni::Result& result) {
     const std::string& name = result.interfaces[1].name;
-    const netlink::Link port = config.disable_container_interface
-                                   ? host.find_link(name).value_or(netlink::Link())
-                                   : endpoint::wait_for_port(host, name);
+    const netlink::Link port = config.disable_container_interface ? host.find_link(name).value_or(netlink::Link())
+                                                                  : endpoint::wait_for_port(host, name);
     result.interfaces[1].mac = port.mac.text();
     result.interfaces[0].mac = endpoint::wait_for_bridge(host, bridge, port).mac.text();
 }
