@@ -10,6 +10,7 @@ declare -A may=(
     [netlink]='os inet netns'
     [nftables]='os inet'
     [conntrack]='os inet'
+    [dbus]='os'
     [cni]='os inet netns'
     [ipam]='os inet netns netlink cni'
     [endpoint]='os inet netns netlink cni ipam'

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
@@ -38,30 +39,49 @@ std::span<const std::uint8_t> bytes_of(const nftnl_expr* expression, std::uint16
     return data == nullptr ? std::span<const std::uint8_t>() : std::span(data, size);
 }
 
-// Follows a rule's expressions: `payload` loads the source address, `bitwise` may cut it, `cmp` says which.
+// Follows a rule's expressions: `payload` loads an address, `bitwise` may cut it, `cmp` says which.
 class Reader {
   public:
     Reader(ForeignRule& rule, std::uint8_t family) : rule_(rule), v6_(family == NFPROTO_IPV6) {}
 
     void take(const nftnl_expr* expression) {
         const std::string_view kind = nftnl_expr_get_str(expression, NFTNL_EXPR_NAME);
+        if (kind != "counter")
+            rule_.kinds += os::cat(rule_.kinds.empty() ? "" : " ", kind);
         if (kind == "payload")
             load(expression);
         else if (kind == "bitwise")
             cut(expression);
         else if (kind == "cmp")
             compare(expression);
+        else if (kind == "match")
+            note_comment(expression);
         else if (kind == "immediate" && nftnl_expr_is_set(expression, NFTNL_EXPR_IMM_CHAIN))
             rule_.jump = nftnl_expr_get_str(expression, NFTNL_EXPR_IMM_CHAIN);
+        else if (kind == "immediate" && nftnl_expr_is_set(expression, NFTNL_EXPR_IMM_VERDICT))
+            rule_.accepts = nftnl_expr_get_u32(expression, NFTNL_EXPR_IMM_VERDICT) == NF_ACCEPT;
     }
 
   private:
     void load(const nftnl_expr* expression) {
-        const std::uint32_t source = v6_ ? 8 : 12;
+        const std::uint32_t source = v6_ ? 8 : 12, destination = v6_ ? 24 : 16;
         const std::uint32_t size = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_LEN);
-        loaded_ = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER &&
-                  nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_OFFSET) == source && size <= (v6_ ? 16 : 4);
-        length_ = loaded_ ? static_cast<std::uint8_t>(size * 8) : std::uint8_t{0};
+        const std::uint32_t offset = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_OFFSET);
+        const bool header =
+            nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER;
+        loaded_ = !header || size > (v6_ ? 16 : 4) ? nullptr
+                  : offset == source               ? &rule_.source
+                  : offset == destination          ? &rule_.destination
+                                                   : nullptr;
+        length_ = loaded_ != nullptr ? static_cast<std::uint8_t>(size * 8) : std::uint8_t{0};
+    }
+
+    // What `-m comment` holds, whatever wrote it: text up to a NUL.
+    void note_comment(const nftnl_expr* expression) {
+        if (std::string_view("comment") != nftnl_expr_get_str(expression, NFTNL_EXPR_MT_NAME))
+            return;
+        const auto info = bytes_of(expression, NFTNL_EXPR_MT_INFO);
+        rule_.comment.assign(info.begin(), std::ranges::find(info, 0));
     }
 
     void cut(const nftnl_expr* expression) {
@@ -74,18 +94,18 @@ class Reader {
     void compare(const nftnl_expr* expression) {
         const auto wanted = bytes_of(expression, NFTNL_EXPR_CMP_DATA);
         std::uint8_t whole[16] = {};
-        if (loaded_ && nftnl_expr_get_u32(expression, NFTNL_EXPR_CMP_OP) == NFT_CMP_EQ &&
+        if (loaded_ != nullptr && nftnl_expr_get_u32(expression, NFTNL_EXPR_CMP_OP) == NFT_CMP_EQ &&
             wanted.size() <= sizeof whole) {
             std::ranges::copy(wanted, whole);
             if (const auto address = inet::Address::from_bytes({whole, v6_ ? 16U : 4U}))
-                rule_.source = inet::Prefix{.address = *address, .length = length_};
+                *loaded_ = inet::Prefix{.address = *address, .length = length_};
         }
-        loaded_ = false;
+        loaded_ = nullptr;
     }
 
     ForeignRule& rule_;
     bool v6_;
-    bool loaded_ = false;
+    std::optional<inet::Prefix>* loaded_ = nullptr; ///< which of the rule's addresses
     std::uint8_t length_ = 0;
 };
 
@@ -126,6 +146,26 @@ std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const st
     };
     (void)socket.query(request, os::cat("list the rules of ", table.name, " ", chain), keep, [&] { rules.clear(); });
     return rules;
+}
+
+std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, const std::string& name) {
+    using ChainPtr = std::unique_ptr<nftnl_chain, wire::Closer<nftnl_chain_free>>;
+    const ChainPtr wanted(nftnl_chain_alloc()), chain(nftnl_chain_alloc());
+    if (!wanted || !chain)
+        throw std::bad_alloc();
+    nftnl_chain_set_str(wanted.get(), NFTNL_CHAIN_TABLE, std::string(table.name).c_str());
+    nftnl_chain_set_str(wanted.get(), NFTNL_CHAIN_NAME, name.c_str());
+    wire::Buffer buffer;
+    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
+    nftnl_chain_nlmsg_build_payload(request, wanted.get());
+    const bool found = socket.query(request, os::cat("get chain ", name), [&](const nlmsghdr* reply) {
+        (void)nftnl_chain_nlmsg_parse(reply, chain.get());
+    });
+    return found ? std::optional(nftnl_chain_get_u32(chain.get(), NFTNL_CHAIN_USE)) : std::nullopt;
+}
+
+bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
+    return chain_uses(socket, table, name).has_value();
 }
 
 } // namespace nft

@@ -15,10 +15,16 @@ namespace nft {
 struct ForeignRule {
     std::string chain;
     std::uint64_t handle = 0;           ///< what it is removed by; never given twice in a table
-    std::string comment;                ///< as `nft` keeps it; iptables keeps its own elsewhere
+    std::string comment;                ///< of `nft` or of iptables
     std::string jump;                   ///< the chain it jumps to, unconditionally or not
     std::optional<inet::Prefix> source; ///< `ip saddr`, `ip6 saddr`, `-s`
+    std::optional<inet::Prefix> destination;
+    bool accepts = false;
+    std::string kinds; ///< its expressions by libnftnl's names, one blank between, counters left out
 };
+
+/// How many rules a chain has and how many lead to it, together; nothing when there is no such chain.
+[[nodiscard]] std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, const std::string& name);
 
 /// The rules of a chain, or of the whole table when `chain` is empty. Nothing when there is no such thing.
 [[nodiscard]] std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain);

@@ -155,6 +155,25 @@ void remove_legacy_portmap(Socket& socket, std::string_view network, std::string
     });
 }
 
+void remove_legacy_firewall(Socket& socket, std::span<const inet::Address> addresses) {
+    const auto is_one_of_them = [&](const std::optional<inet::Prefix>& prefix) {
+        return prefix && prefix->length == inet::bits(prefix->address.family()) &&
+               std::ranges::find(addresses, prefix->address) != addresses.end();
+    };
+    // -s A -j ACCEPT, and -d A -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT: nothing more and nothing less.
+    const auto is_theirs = [&](const ForeignRule& rule) {
+        return rule.accepts && ((rule.kinds == "payload cmp immediate" && is_one_of_them(rule.source)) ||
+                                (rule.kinds == "payload cmp match immediate" && is_one_of_them(rule.destination)));
+    };
+    where_supported([&] {
+        for (const std::uint8_t family : families) {
+            const auto wanted = family == NFPROTO_IPV4 ? inet::Family::v4 : inet::Family::v6;
+            if (std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == wanted; }))
+                remove_rules(socket, {.family = family, .name = "filter"}, "CNI-FORWARD", is_theirs);
+        }
+    });
+}
+
 void remove_legacy_spoof_check(Socket& socket, std::string_view container_id, std::string_view ifname) {
     const std::string chain = os::cat("cni-br-iface-", container_id, "-", ifname), mac = chain + "-mac";
     constexpr std::size_t longest = 255; // NFT_NAME_MAXLEN with its NUL: the kernel cannot have had a longer one

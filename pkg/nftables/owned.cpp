@@ -5,13 +5,11 @@
 #include <cerrno>
 #include <exception>
 #include <map>
-#include <memory>
 #include <tuple>
 
 #include <netinet/in.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "nftables/wire.h"
@@ -123,16 +121,6 @@ std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::ve
 }
 
 } // namespace
-
-bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
-    const std::unique_ptr<nftnl_chain, wire::Closer<nftnl_chain_free>> chain(nftnl_chain_alloc());
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, std::string(table.name).c_str());
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name.c_str());
-    wire::Buffer buffer;
-    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
-    nftnl_chain_nlmsg_build_payload(request, chain.get());
-    return socket.query(request, os::cat("get chain ", name), [](const nlmsghdr*) {});
-}
 
 bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
     std::vector<Element> missing = wanted.elements, replaced;

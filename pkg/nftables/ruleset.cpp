@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include <netinet/in.h>
@@ -13,6 +15,8 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_comment.h>
+#include <linux/netfilter/xt_mark.h>
 #include <linux/rtnetlink.h>
 
 #include "os/sha512.h"
@@ -84,15 +88,35 @@ void compare(nftnl_rule* rule, std::uint32_t operation, const void* data, std::s
     nftnl_expr_set(cmp, NFTNL_EXPR_CMP_DATA, data, static_cast<std::uint32_t>(size));
 }
 
-void mask_register(nftnl_rule* rule, const Bytes& mask) {
-    const Bytes zero(mask.size());
+/// register = register & mask ^ flip
+void mask_register(nftnl_rule* rule, const Bytes& mask, const Bytes& flip) {
     const auto size = static_cast<std::uint32_t>(mask.size());
     nftnl_expr* bitwise = expression(rule, "bitwise");
     nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_SREG, first_register);
     nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_DREG, first_register);
     nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_LEN, size);
     nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_MASK, mask.data(), size);
-    nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_XOR, zero.data(), size);
+    nftnl_expr_set(bitwise, NFTNL_EXPR_BITWISE_XOR, flip.data(), size);
+}
+
+void mask_register(nftnl_rule* rule, const Bytes& mask) {
+    mask_register(rule, mask, Bytes(mask.size()));
+}
+
+Bytes word(std::uint32_t value) {
+    Bytes bytes;
+    append_mark(bytes, value);
+    return bytes;
+}
+
+/// True when any of these bits of the connection's `key` is set.
+void any_bit_of(nftnl_rule* rule, std::uint32_t key, std::uint32_t bits) {
+    nftnl_expr* ct = expression(rule, "ct");
+    nftnl_expr_set_u32(ct, NFTNL_EXPR_CT_DREG, first_register);
+    nftnl_expr_set_u32(ct, NFTNL_EXPR_CT_KEY, key);
+    mask_register(rule, word(bits));
+    const std::uint32_t none = 0;
+    compare(rule, NFT_CMP_NEQ, &none, sizeof none);
 }
 
 Bytes mask_of(const inet::Prefix& prefix) {
@@ -257,16 +281,57 @@ Rule& Rule::destination_is_local() {
 }
 
 Rule& Rule::was_dnatted() {
-    return add("ct status dnat", [](nftnl_rule* rule) {
-        nftnl_expr* ct = expression(rule, "ct");
-        nftnl_expr_set_u32(ct, NFTNL_EXPR_CT_DREG, first_register);
-        nftnl_expr_set_u32(ct, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
-        Bytes mask;
-        append_mark(mask, IPS_DST_NAT);
-        mask_register(rule, mask);
-        const std::uint32_t none = 0;
-        compare(rule, NFT_CMP_NEQ, &none, sizeof none);
+    return add("ct status dnat", [](nftnl_rule* rule) { any_bit_of(rule, NFT_CT_STATUS, IPS_DST_NAT); });
+}
+
+Rule& Rule::is_answer() {
+    constexpr std::uint32_t states =
+        NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED); // answers and originals count alike
+    return add("ct state established,related", [](nftnl_rule* rule) { any_bit_of(rule, NFT_CT_STATE, states); });
+}
+
+Rule& Rule::set_mark(std::uint32_t value, std::uint32_t mask) {
+    return add(os::cat("meta mark set meta mark & ", ~mask, value == 0 ? "" : " ^ ",
+                       value == 0 ? std::string() : os::cat(value)),
+               [=](nftnl_rule* rule) {
+                   load_one(rule, source_of(Selector::mark), sizeof value, first_register);
+                   mask_register(rule, word(~mask), word(value));
+                   nftnl_expr* meta = expression(rule, "meta");
+                   nftnl_expr_set_u32(meta, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+                   nftnl_expr_set_u32(meta, NFTNL_EXPR_META_SREG, first_register);
+               });
+}
+
+Rule& Rule::counter() {
+    return add("counter", [](nftnl_rule* rule) { (void)expression(rule, "counter"); });
+}
+
+Rule& Rule::xt_match(std::string_view text, const char* name, std::uint32_t revision, Bytes info) {
+    info.resize((info.size() + 7) / 8 * 8); // XT_ALIGN
+    return add(text, [=, info = std::move(info)](nftnl_rule* rule) {
+        void* owned = std::malloc(info.size()); // libnftnl frees it
+        if (owned == nullptr)
+            throw std::bad_alloc();
+        std::memcpy(owned, info.data(), info.size());
+        nftnl_expr* match = expression(rule, "match");
+        nftnl_expr_set_str(match, NFTNL_EXPR_MT_NAME, name);
+        nftnl_expr_set_u32(match, NFTNL_EXPR_MT_REV, revision);
+        nftnl_expr_set(match, NFTNL_EXPR_MT_INFO, owned, static_cast<std::uint32_t>(info.size()));
     });
+}
+
+Rule& Rule::xt_comment(std::string_view text) {
+    Bytes info(text.begin(), text.end());
+    info.resize(XT_MAX_COMMENT_LEN);
+    info.back() = 0;
+    return xt_match(os::cat("-m comment --comment ", os::quote(text)), "comment", 0, std::move(info));
+}
+
+Rule& Rule::xt_mark(std::uint32_t value, std::uint32_t mask) {
+    Bytes info = word(value);
+    append_mark(info, mask);
+    info.resize(sizeof(xt_mark_mtinfo1)); // not inverted
+    return xt_match(os::cat("-m mark --mark ", value, "/", mask), "mark", 1, std::move(info));
 }
 
 Rule& Rule::verdict(std::string_view text, int code, const std::string& chain) {

@@ -61,6 +61,14 @@ class Rule {
     Rule& vmap(const Selectors& selectors, const std::string& map);
     Rule& destination_is_local(); ///< fib daddr type local
     Rule& was_dnatted();          ///< ct status dnat
+    Rule& is_answer();            ///< ct state established,related
+    /// The bits of `mask` in the packet's mark become those of `value`.
+    Rule& set_mark(std::uint32_t value, std::uint32_t mask);
+    Rule& counter();
+
+    // Matches of iptables, for its own tables: every version of it can read and list these.
+    Rule& xt_comment(std::string_view text);
+    Rule& xt_mark(std::uint32_t value, std::uint32_t mask);
 
     Rule& accept();
     Rule& drop();
@@ -83,6 +91,7 @@ class Rule {
     void load(const Selectors& selectors);
     Rule& dnat(inet::Family family, const Selectors& selectors, const std::string& map, bool with_port);
     Rule& verdict(std::string_view text, int code, const std::string& chain = {});
+    Rule& xt_match(std::string_view text, const char* name, std::uint32_t revision, Bytes info);
 
     std::string chain_, text_;
     std::vector<Expression> expressions_;

@@ -208,14 +208,22 @@ Transaction& Transaction::add(const Set& set) {
     return *this;
 }
 
-Transaction& Transaction::add(const Rule& rule) {
-    record(os::cat("add rule ", table_text(table_), " ", rule.chain(), " ", rule.text()), NFT_MSG_NEWRULE,
-           NLM_F_CREATE | NLM_F_APPEND, [name = std::string(table_.name), rule](nlmsghdr* message) {
+Transaction& Transaction::put(std::string_view verb, const Rule& rule, int flags) {
+    record(os::cat(verb, " rule ", table_text(table_), " ", rule.chain(), " ", rule.text()), NFT_MSG_NEWRULE,
+           NLM_F_CREATE | flags, [name = std::string(table_.name), rule](nlmsghdr* message) {
                const RulePtr built = rule_of(name, rule.chain());
                rule.build(built.get());
                nftnl_rule_nlmsg_build_payload(message, built.get());
            });
     return *this;
+}
+
+Transaction& Transaction::add(const Rule& rule) {
+    return put("add", rule, NLM_F_APPEND);
+}
+
+Transaction& Transaction::insert(const Rule& rule) {
+    return put("insert", rule, 0);
 }
 
 namespace {

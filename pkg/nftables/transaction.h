@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nftables/element.h"
@@ -26,6 +27,7 @@ class Transaction {
     /// The chain, flushed and filled again (unless it keeps its rules).
     Transaction& add(const Chain& chain);
     Transaction& add(const Rule& rule);
+    Transaction& insert(const Rule& rule); ///< as the chain's first
     Transaction& add_table();
     /// Everything of a fragment, and its entry in the schema map.
     Transaction& add(const Fragment& fragment, bool schema_known);
@@ -57,6 +59,7 @@ class Transaction {
         std::optional<Element> element;
     };
     void record(std::string text, int type, int flags, std::function<void(nlmsghdr*)> build);
+    Transaction& put(std::string_view verb, const Rule& rule, int flags);
 
     Socket* socket_;
     Table table_;

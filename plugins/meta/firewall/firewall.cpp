@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "cni/run.h"
+#include "config.h"
+#include "nftables/accepted.h"
+#include "nftables/iptables_forward.h"
+#include "nftables/legacy.h"
+#include "nftables/masquerade.h"
+#include "nftables/transaction.h"
+#include "os/text.h"
+#include "zone.h"
+
+using firewall::Config;
+using Addresses = std::vector<inet::Address>;
+
+namespace {
+
+constexpr std::array<std::string_view, 3> versions{"0.4.0", "1.0.0", "1.1.0"};
+
+// A kernel without nf_tables holds nothing of ours.
+template <typename Action> void where_supported(Action&& action) {
+    try {
+        std::forward<Action>(action)();
+    } catch (const nft::Error& error) {
+        if (!nft::is_unsupported(error.err()))
+            throw;
+    }
+}
+
+/// The IP versions of the addresses for which iptables have a FORWARD chain to get past.
+std::vector<inet::Family> filtered_by_iptables(nft::Socket& nftables, const Addresses& addresses,
+                                               const std::string& admin_chain) {
+    std::vector<inet::Family> families;
+    for (const inet::Family family : {inet::Family::v4, inet::Family::v6}) {
+        const bool used =
+            std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == family; });
+        if (used && nft::iptables_forward(nftables, family, admin_chain))
+            families.push_back(family);
+    }
+    return families;
+}
+
+void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress) {
+    const Addresses addresses = firewall::addresses_of(config.prev_result);
+    try {
+        nft::Socket nftables;
+        nft::set_ingress(nftables, call.network, ingress.bridge, ingress.policy);
+        const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
+        if (!addresses.empty())
+            nft::add_accepted(nftables, call.owner(), addresses, !filtered.empty());
+        for (const inet::Family family : filtered)
+            nft::let_through_iptables(nftables, family, config.admin_chain);
+    } catch (const nft::Error& error) {
+        throw cni::Error(os::cat("unable to set up nftables rules for forwarded traffic: ", error.what()));
+    }
+}
+
+void join_zone(const Config& config) {
+    auto zone = firewall::Zone::open(config);
+    for (const inet::Address& address : firewall::addresses_of(config.prev_result)) {
+        if (zone)
+            zone->add(address);
+    }
+}
+
+// There is nobody to tell when firewalld has gone: its zones have gone with it.
+void leave_zone(const Config& config, const Addresses& addresses) {
+    Config present = config;
+    if (present.firewalld == firewall::Firewalld::always)
+        present.firewalld = firewall::Firewalld::if_running;
+    auto zone = addresses.empty() ? std::nullopt : firewall::Zone::open(present);
+    for (const inet::Address& address : addresses) {
+        if (zone)
+            zone->remove(address);
+    }
+}
+
+Addresses addresses_in(const std::vector<nft::Element>& elements) {
+    Addresses addresses;
+    for (const nft::Element& element : elements)
+        addresses.push_back(nft::address_of(element));
+    return addresses;
+}
+
+/// Everything of one owner. The elements go last: they tell a later call what the zone still has. A zone may have more
+/// than they say (the Go suite's), but not what is another owner's by now.
+void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner, const Addresses& known) {
+    std::vector<nft::Element> own;
+    Addresses leaving = known;
+    where_supported([&] {
+        own = nft::find_accepted(nftables, owner, known);
+        std::erase_if(leaving, [&](const inet::Address& address) {
+            return !nft::owner_of_accepted(nftables, address).empty();
+        });
+        std::ranges::move(addresses_in(own), std::back_inserter(leaving));
+    });
+    leave_zone(config, leaving);
+    nft::remove_owned(nftables, nft::shared_table(), own, owner);
+}
+
+cni::Result add(const cni::Invocation& call, os::Undo& undo) {
+    const Config config = firewall::parse(call);
+    if (!config.prev_result)
+        throw cni::Error("missing prevResult from earlier plugin");
+    const firewall::IngressPolicy ingress = firewall::ingress_of(config);
+
+    undo.push("firewall rules", [call, config] {
+        nft::Socket nftables;
+        withdraw(nftables, config, call.owner(), firewall::addresses_of(config.prev_result));
+    });
+    let_through(call, config, ingress);
+    join_zone(config);
+    return *config.prev_result;
+}
+
+void del(const cni::Invocation& call) {
+    const Config config = firewall::parse_leniently(call);
+    const Addresses known = firewall::addresses_of(config.prev_result);
+    nft::Socket nftables; // closing it waits for the kernel, so that comes last
+    cni::Errors errors;
+    errors.collect([&] { withdraw(nftables, config, call.owner(), known); });
+    // What the Go suite made, before this host was moved to our plugins.
+    errors.collect([&] { nft::remove_legacy_firewall(nftables, known); });
+    errors.throw_if_any();
+}
+
+std::vector<std::string> missing(const cni::Invocation& call, const Config& config) {
+    const firewall::IngressPolicy ingress = firewall::ingress_of(config);
+    const Addresses addresses = firewall::addresses_of(config.prev_result);
+    nft::Socket nftables;
+    const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
+    auto faults = nft::missing_accepted(nftables, call.owner(), addresses, !filtered.empty());
+    for (const inet::Family family : filtered)
+        std::ranges::move(nft::missing_in_iptables(nftables, family, config.admin_chain), std::back_inserter(faults));
+    if (std::string fault = nft::missing_ingress(nftables, ingress.bridge, ingress.policy); !fault.empty())
+        faults.push_back(std::move(fault));
+    if (auto zone = firewall::Zone::open(config)) {
+        for (const inet::Address& address : addresses) {
+            if (!zone->has(address))
+                faults.push_back(os::cat(address.text(), " is not in firewalld's zone ", config.zone));
+        }
+    }
+    return faults;
+}
+
+void check(const cni::Invocation& call) {
+    const Config config = firewall::parse(call);
+    if (!config.prev_result)
+        throw cni::Error("missing prevResult from earlier plugin");
+    if (const std::vector<std::string> faults = missing(call, config); !faults.empty())
+        throw cni::Error(os::join(faults, "; "));
+}
+
+void gc(const cni::Invocation& call) {
+    const Config config = firewall::parse_leniently(call);
+    const std::vector<std::string> valid = call.valid_owners();
+    nft::Socket nftables;
+    std::vector<nft::Element> stale;
+    where_supported([&] {
+        stale = nft::list_accepted(nftables, [&](const std::string& owner) {
+            return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
+        });
+    });
+    cni::Errors errors;
+    errors.collect([&] { leave_zone(config, addresses_in(stale)); });
+    for (const nft::Element& element : stale)
+        errors.collect(
+            [&] { nft::remove_owned(nftables, nft::shared_table(), {element}, element.owner); });
+    errors.throw_if_any();
+}
+
+void status(const cni::Invocation& call) {
+    const Config config = firewall::parse(call);
+    if (const std::string lacking = nft::missing_support(); !lacking.empty())
+        throw cni::Error(cni::Code::not_available, lacking);
+    try {
+        (void)firewall::Zone::open(config);
+    } catch (const cni::Error& error) {
+        throw cni::Error(cni::Code::not_available, error.message());
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return cni::run({.name = "firewall",
+                     .add = add,
+                     .del = del,
+                     .check = check,
+                     .gc = gc,
+                     .status = status,
+                     .versions = versions,
+                     .licences = "Apache-2.0; contains libnftnl (GPL-2.0-or-later), libmnl (LGPL-2.1-or-later), JSON "
+                                 "for Modern C++ (MIT): conveyed under the terms of GPL-3.0"},
+                    argc, argv);
+}
