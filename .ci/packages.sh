@@ -10,7 +10,8 @@ packages() {
         doctest-dev ;;
     musl) echo gcc-12-source musl-dev musl-tools make binutils linux-libc-dev ;;
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
-    test) echo conntrack containernetworking-plugins iptables netcat-openbsd strace binutils && packages demo ;;
+    test) echo conntrack containernetworking-plugins dbus-daemon firewalld iptables netcat-openbsd python3-nftables strace \
+        binutils && packages demo ;;
     bench) echo valgrind ;;
     e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
