@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/ingress.h"
 
+#include <cerrno>
 #include <vector>
 
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 
 #include "nftables/intact.h"
 #include "nftables/masquerade.h"
 #include "nftables/owned.h"
+#include "os/log.h"
 #include "os/text.h"
 
 namespace nft {
@@ -20,6 +23,7 @@ namespace {
 constexpr const char* apart = "apart";
 constexpr const char* own = "apart_own";
 constexpr const char* isolated = "apart_isolated";
+constexpr const char* ports_set = "isolated"; // of table bridge cnative
 
 Fragment fragment() {
     const Selectors way = {Selector::iifname, Selector::oifname};
@@ -50,6 +54,25 @@ std::vector<Element> elements(const std::string& network, const std::string& bri
     return wanted;
 }
 
+Fragment ports_fragment() {
+    const auto drop = [](Selector port) { return Rule("isolated_ports").in_set({port}, ports_set).drop(); };
+    return {.name = "isolation",
+            .table = {.family = NFPROTO_BRIDGE, .name = "cnative"},
+            .sets = {{.name = ports_set, .key = {Field::ifname}}},
+            .chains = {{.name = "isolated_ports",
+                        .hook = Hook{.type = "filter", .number = NF_BR_FORWARD, .priority = 0},
+                        .rules = {drop(Selector::iifname), drop(Selector::oifname)}}}};
+}
+
+std::vector<Element> port_elements(const std::string& owner, std::span<const std::string> ports) {
+    std::vector<Element> elements;
+    for (const std::string& port : ports) {
+        elements.push_back({.set = ports_set, .owner = owner});
+        append_ifname(elements.back().key, port);
+    }
+    return elements;
+}
+
 } // namespace
 
 void set_ingress(Socket& socket, const std::string& network, const std::string& bridge, Ingress policy) {
@@ -71,6 +94,43 @@ std::string missing_ingress(Socket& socket, const std::string& bridge, Ingress p
             return os::cat("bridge ", bridge, " is not in set ", wanted.set, " of table inet cnative");
     }
     return missing_rules(socket, fragment());
+}
+
+void isolate_ports(Socket& socket, const std::string& owner, std::span<const std::string> ports) {
+    const Fragment base = ports_fragment();
+    try {
+        // A port is the container's who has it now.
+        (void)create_owned(socket, {.fragment = &base, .elements = port_elements(owner, ports)},
+                           [](const Element&, const Element&) { return true; });
+    } catch (const Error& error) {
+        if (!is_unsupported(error.err()) && error.err() != ENOENT)
+            throw;
+        os::warn("the kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE): containers of one bridge are isolated "
+                 "only while net.bridge.bridge-nf-call-iptables and -ip6tables are 1");
+    }
+}
+
+void release_ports(Socket& socket, const std::string& owner, std::span<const std::string> known) {
+    const Table table = ports_fragment().table;
+    if (known.empty())
+        remove_all_owned(socket, table, {ports_set}, [&](const std::string& other) { return other == owner; });
+    else
+        remove_owned(socket, table, port_elements(owner, known), owner);
+}
+
+void gc_ports(Socket& socket, const OwnerTest& is_stale) {
+    remove_all_owned(socket, ports_fragment().table, {ports_set}, is_stale);
+}
+
+std::string missing_isolation(Socket& socket, const std::string& owner, std::span<const std::string> ports) {
+    const Fragment base = ports_fragment();
+    const auto wanted = port_elements(owner, ports);
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        const auto found = find(socket, base.table, ports_set, wanted[i].key);
+        if (!found || found->owner != owner)
+            return os::cat("port ", ports[i], " is not in set ", ports_set, " of table bridge cnative for this container");
+    }
+    return ports.empty() ? std::string() : missing_rules(socket, base);
 }
 
 } // namespace nft

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 
-#include "nftables/socket.h"
+#include "nftables/owned.h"
 
-// Who may send to the containers on a bridge (firewall's ingressPolicy), both IP versions:
+// Who may send to the containers on a bridge (firewall's ingressPolicy), whatever the protocol.
+// Between bridges, and back to the same one by way of the host, in `table inet cnative`:
 //   set apart { type ifname; elements = { "br0" comment "net" } }              bridges that keep to themselves
 //   set apart_own { type ifname . ifname; elements = { "br0" . "br0" … } }     what stays on each of them
 //   set apart_isolated { type ifname . ifname; … }                             and where that is dropped as well
 //   chain ingress { type filter hook forward priority filter;
 //     iifname . oifname @apart_isolated drop
 //     iifname @apart oifname @apart iifname . oifname != @apart_own drop }
-// The comment is the network that asked first. A bridge may be shared, so nothing of it is ever removed.
+// The comment is the network that asked first. A bridge may be shared, so nothing of this is ever removed.
+// Across one bridge, in `table bridge cnative`, an element for each container:
+//   set isolated { type ifname; elements = { "veth0" comment "net/c1/eth0" } }
+//   chain isolated_ports { type filter hook forward priority 0; iifname @isolated drop; oifname @isolated drop }
 namespace nft {
 
 enum class Ingress : std::uint8_t { open, same_bridge, isolated };
@@ -21,5 +26,14 @@ enum class Ingress : std::uint8_t { open, same_bridge, isolated };
 void set_ingress(Socket& socket, const std::string& network, const std::string& bridge, Ingress policy);
 /// For CHECK: empty, or what is not there.
 [[nodiscard]] std::string missing_ingress(Socket& socket, const std::string& bridge, Ingress policy);
+
+/// Nothing goes from one port of a bridge to any of these, or back. Warns where the kernel cannot do that.
+void isolate_ports(Socket& socket, const std::string& owner, std::span<const std::string> ports);
+/// By key; by a listing of the set when none are known.
+void release_ports(Socket& socket, const std::string& owner, std::span<const std::string> known);
+void gc_ports(Socket& socket, const OwnerTest& is_stale);
+/// For CHECK: empty, or what is not there.
+[[nodiscard]] std::string missing_isolation(Socket& socket, const std::string& owner,
+                                            std::span<const std::string> ports);
 
 } // namespace nft

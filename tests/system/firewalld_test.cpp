@@ -86,7 +86,6 @@ TEST_CASE("firewalld: where it runs, addresses join its trusted zone and leave i
         const json config = firewall_config(keys);
         const Answer added = call("ADD", config);
         REQUIRE_MESSAGE(added.ok(), added.out);
-        CHECK(added.document() == config["prevResult"]);
         CHECK(FirewalldHost::sources() == "10.9.0.2/32 fd09::2/128\n");
         CHECK(call("ADD", config).ok()); // is there already
         CHECK(call("CHECK", config).ok());

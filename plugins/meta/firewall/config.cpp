@@ -13,6 +13,7 @@ namespace firewall {
 
 namespace {
 
+constexpr std::size_t longest_ifname = 15;
 constexpr std::string_view default_zone = "trusted", default_admin_chain = "CNI-ADMIN";
 
 bool is_printable(std::string_view text) {
@@ -94,7 +95,6 @@ Config parse_leniently(const cni::Invocation& call) {
 }
 
 IngressPolicy ingress_of(const Config& config) {
-    constexpr std::size_t longest = 15; // of an interface's name
     IngressPolicy ingress;
     if (config.policy.empty() || config.policy == "open")
         return ingress;
@@ -111,10 +111,27 @@ IngressPolicy ingress_of(const Config& config) {
     ingress.bridge = interfaces.front().name;
     if (ingress.bridge.empty())
         throw cni::Error("got empty bridge name");
-    if (ingress.bridge.size() > longest)
+    if (ingress.bridge.size() > longest_ifname)
         throw cni::Error(os::cat("prevResult's first interface, the bridge, has a name that none can have: ",
                                  os::quote(ingress.bridge)));
+    if (ingress.policy == nft::Ingress::isolated)
+        ingress.ports = ports_of(config.prev_result);
     return ingress;
+}
+
+std::vector<std::string> ports_of(const std::optional<cni::Result>& result) {
+    std::vector<std::string> ports;
+    if (!result || result->interfaces.empty())
+        return ports;
+    const std::string& bridge = result->interfaces.front().name;
+    for (const cni::Interface& interface : result->interfaces) {
+        const bool is_name = !interface.name.empty() && interface.name.size() <= longest_ifname;
+        if (interface.sandbox.empty() && is_name && interface.name != bridge)
+            ports.push_back(interface.name);
+    }
+    std::ranges::sort(ports);
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+    return ports;
 }
 
 std::vector<inet::Address> addresses_of(const std::optional<cni::Result>& result) {

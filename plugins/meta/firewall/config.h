@@ -32,10 +32,14 @@ struct Config {
 
 struct IngressPolicy {
     nft::Ingress policy{};
-    std::string bridge; ///< the first of the result's interfaces; empty for `open`
+    std::string bridge;             ///< the first of the result's interfaces; empty for `open`
+    std::vector<std::string> ports; ///< of it, the container's; for `isolated` alone
 };
 /// Error: `unknown ingress policy: "x"`, or the result names no bridge.
 [[nodiscard]] IngressPolicy ingress_of(const Config& config);
+
+/// What may be a port of the bridge: the other interfaces without a sandbox.
+[[nodiscard]] std::vector<std::string> ports_of(const std::optional<cni::Result>& result);
 
 /// Every address of the result, whatever interface it is on, without its prefix length.
 [[nodiscard]] std::vector<inet::Address> addresses_of(const std::optional<cni::Result>& result);

@@ -47,6 +47,8 @@ void let_through(const cni::Invocation& call, const Config& config, const firewa
     try {
         nft::Socket nftables;
         nft::set_ingress(nftables, call.network, ingress.bridge, ingress.policy);
+        if (!ingress.ports.empty())
+            nft::isolate_ports(nftables, call.owner(), ingress.ports);
         const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
         if (!addresses.empty())
             nft::add_accepted(nftables, call.owner(), addresses, !filtered.empty());
@@ -86,10 +88,12 @@ Addresses addresses_in(const std::vector<nft::Element>& elements) {
 
 /// Everything of one owner. The elements go last: they tell a later call what the zone still has. A zone may have more
 /// than they say (the Go suite's), but not what is another owner's by now.
-void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner, const Addresses& known) {
+void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner) {
+    const Addresses known = firewall::addresses_of(config.prev_result);
     std::vector<nft::Element> own;
     Addresses leaving = known;
     where_supported([&] {
+        nft::release_ports(nftables, owner, firewall::ports_of(config.prev_result));
         own = nft::find_accepted(nftables, owner, known);
         std::erase_if(leaving, [&](const inet::Address& address) {
             return !nft::owner_of_accepted(nftables, address).empty();
@@ -108,7 +112,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 
     undo.push("firewall rules", [call, config] {
         nft::Socket nftables;
-        withdraw(nftables, config, call.owner(), firewall::addresses_of(config.prev_result));
+        withdraw(nftables, config, call.owner());
     });
     let_through(call, config, ingress);
     join_zone(config);
@@ -117,12 +121,11 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 
 void del(const cni::Invocation& call) {
     const Config config = firewall::parse_leniently(call);
-    const Addresses known = firewall::addresses_of(config.prev_result);
     nft::Socket nftables; // closing it waits for the kernel, so that comes last
     cni::Errors errors;
-    errors.collect([&] { withdraw(nftables, config, call.owner(), known); });
+    errors.collect([&] { withdraw(nftables, config, call.owner()); });
     // What the Go suite made, before this host was moved to our plugins.
-    errors.collect([&] { nft::remove_legacy_firewall(nftables, known); });
+    errors.collect([&] { nft::remove_legacy_firewall(nftables, firewall::addresses_of(config.prev_result)); });
     errors.throw_if_any();
 }
 
@@ -135,6 +138,8 @@ std::vector<std::string> missing(const cni::Invocation& call, const Config& conf
     for (const inet::Family family : filtered)
         std::ranges::move(nft::missing_in_iptables(nftables, family, config.admin_chain), std::back_inserter(faults));
     if (std::string fault = nft::missing_ingress(nftables, ingress.bridge, ingress.policy); !fault.empty())
+        faults.push_back(std::move(fault));
+    if (std::string fault = nft::missing_isolation(nftables, call.owner(), ingress.ports); !fault.empty())
         faults.push_back(std::move(fault));
     if (auto zone = firewall::Zone::open(config)) {
         for (const inet::Address& address : addresses) {
@@ -157,13 +162,13 @@ void gc(const cni::Invocation& call) {
     const Config config = firewall::parse_leniently(call);
     const std::vector<std::string> valid = call.valid_owners();
     nft::Socket nftables;
+    const auto is_stale = [&](const std::string& owner) {
+        return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
+    };
     std::vector<nft::Element> stale;
-    where_supported([&] {
-        stale = nft::list_accepted(nftables, [&](const std::string& owner) {
-            return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
-        });
-    });
+    where_supported([&] { stale = nft::list_accepted(nftables, is_stale); });
     cni::Errors errors;
+    errors.collect([&] { where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
     errors.collect([&] { leave_zone(config, addresses_in(stale)); });
     for (const nft::Element& element : stale)
         errors.collect(
