@@ -67,8 +67,7 @@ class Reader {
         const std::uint32_t source = v6_ ? 8 : 12, destination = v6_ ? 24 : 16;
         const std::uint32_t size = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_LEN);
         const std::uint32_t offset = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_OFFSET);
-        const bool header =
-            nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER;
+        const bool header = nftnl_expr_get_u32(expression, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER;
         loaded_ = !header || size > (v6_ ? 16 : 4) ? nullptr
                   : offset == source               ? &rule_.source
                   : offset == destination          ? &rule_.destination
@@ -158,9 +157,8 @@ std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, cons
     wire::Buffer buffer;
     nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
     nftnl_chain_nlmsg_build_payload(request, wanted.get());
-    const bool found = socket.query(request, os::cat("get chain ", name), [&](const nlmsghdr* reply) {
-        (void)nftnl_chain_nlmsg_parse(reply, chain.get());
-    });
+    const bool found = socket.query(request, os::cat("get chain ", name),
+                                    [&](const nlmsghdr* reply) { (void)nftnl_chain_nlmsg_parse(reply, chain.get()); });
     return found ? std::optional(nftnl_chain_get_u32(chain.get(), NFTNL_CHAIN_USE)) : std::nullopt;
 }
 

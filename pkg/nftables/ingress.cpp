@@ -28,17 +28,17 @@ constexpr const char* ports_set = "isolated"; // of table bridge cnative
 Fragment fragment() {
     const Selectors way = {Selector::iifname, Selector::oifname};
     const std::vector<Field> pair = {Field::ifname, Field::ifname};
-    return {.name = "ingress",
-            .table = shared_table(),
-            .sets = {{.name = apart, .key = {Field::ifname}}, {.name = own, .key = pair}, {.name = isolated, .key = pair}},
-            .chains = {{.name = "ingress",
-                        .hook = Hook{.type = "filter", .number = NF_INET_FORWARD, .priority = NF_IP_PRI_FILTER},
-                        .rules = {Rule("ingress").in_set(way, isolated).drop(),
-                                  Rule("ingress")
-                                      .in_set({Selector::iifname}, apart)
-                                      .in_set({Selector::oifname}, apart)
-                                      .in_set(way, own, true)
-                                      .drop()}}}};
+    return {
+        .name = "ingress",
+        .table = shared_table(),
+        .sets = {{.name = apart, .key = {Field::ifname}}, {.name = own, .key = pair}, {.name = isolated, .key = pair}},
+        .chains = {{.name = "ingress",
+                    .hook = Hook{.type = "filter", .number = NF_INET_FORWARD, .priority = NF_IP_PRI_FILTER},
+                    .rules = {Rule("ingress").in_set(way, isolated).drop(), Rule("ingress")
+                                                                                .in_set({Selector::iifname}, apart)
+                                                                                .in_set({Selector::oifname}, apart)
+                                                                                .in_set(way, own, true)
+                                                                                .drop()}}}};
 }
 
 std::vector<Element> elements(const std::string& network, const std::string& bridge, Ingress policy) {
@@ -105,8 +105,9 @@ void isolate_ports(Socket& socket, const std::string& owner, std::span<const std
     } catch (const Error& error) {
         if (!is_unsupported(error.err()) && error.err() != ENOENT)
             throw;
-        os::warn("the kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE): containers of one bridge are isolated "
-                 "only while net.bridge.bridge-nf-call-iptables and -ip6tables are 1");
+        os::warn(
+            "the kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE): containers of one bridge are isolated "
+            "only while net.bridge.bridge-nf-call-iptables and -ip6tables are 1");
     }
 }
 
@@ -128,7 +129,8 @@ std::string missing_isolation(Socket& socket, const std::string& owner, std::spa
     for (std::size_t i = 0; i < ports.size(); ++i) {
         const auto found = find(socket, base.table, ports_set, wanted[i].key);
         if (!found || found->owner != owner)
-            return os::cat("port ", ports[i], " is not in set ", ports_set, " of table bridge cnative for this container");
+            return os::cat("port ", ports[i], " is not in set ", ports_set,
+                           " of table bridge cnative for this container");
     }
     return ports.empty() ? std::string() : missing_rules(socket, base);
 }

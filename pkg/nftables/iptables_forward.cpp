@@ -117,11 +117,9 @@ std::vector<std::string> missing_in_iptables(Socket& socket, inet::Family family
     const Rules there = look(socket, filter_table(family), admin_chain);
     std::vector<std::string> missing;
     if (!there.jump)
-        missing.push_back(
-            not_found(hook_chain, os::cat("-m comment --comment ", jump_comment, " -j ", our_chain)));
+        missing.push_back(not_found(hook_chain, os::cat("-m comment --comment ", jump_comment, " -j ", our_chain)));
     if (!there.admin)
-        missing.push_back(
-            not_found(our_chain, os::cat("-m comment --comment ", admin_comment, " -j ", admin_chain)));
+        missing.push_back(not_found(our_chain, os::cat("-m comment --comment ", admin_comment, " -j ", admin_chain)));
     if (!there.accept)
         missing.push_back(not_found(our_chain, os::cat("-m comment --comment ", marks_comment, " … -j ACCEPT")));
     return missing;

@@ -115,4 +115,5 @@ sweep host-local itself
 sweep bridge itself
 sweep bridge child
 sweep portmap itself
+sweep firewall itself
 close_sweep

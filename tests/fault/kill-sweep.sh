@@ -224,6 +224,7 @@ make_baseline
 sweep host-local itself "$step"
 sweep bridge itself "$step"
 sweep portmap itself "$step"
+sweep firewall itself "$step"
 for by in child parent all; do
     sweep bridge $by "$child_step"
 done

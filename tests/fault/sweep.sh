@@ -30,9 +30,13 @@ cat >"$work/portmap.base" <<'X'
 {"cniVersion":"1.1.0","name":"net","type":"portmap","snat":true,"runtimeConfig":{"portMappings":[
  {"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}
 X
-for name in bridge host-local portmap; do
+cat >"$work/firewall.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"firewall","ingressPolicy":"isolated"}
+X
+is_chained() { [ "$1" = portmap ] || [ "$1" = firewall ]; }
+for name in bridge host-local portmap firewall; do
     from=$work/$name.json
-    [ $name != portmap ] || from=$work/portmap.base
+    ! is_chained $name || from=$work/$name.base
     jq -c '."cni.dev/valid-attachments" = [{containerID: "other", ifname: "eth0"}]' "$from" >"$work/$name.GC"
 done
 
@@ -53,7 +57,7 @@ state() {
     ip -n c1 -o addr show | sed -E 's/^[0-9]+: //' | sort
     ip -o addr show dev br0 scope global 2>/dev/null | sed -E 's/^[0-9]+: //' | sort
     find /var/lib/cni ! -name 'last_reserved_ip.*' | sort
-    nft list ruleset
+    nft list ruleset 2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//'
     local at
     for at in all default lo br0; do
         cat /proc/sys/net/ipv[46]/conf/$at/{forwarding,accept_ra,route_localnet,arp_notify,disable_ipv6}
@@ -73,11 +77,11 @@ clean() { # clean: the state is the baseline again, and the other container answ
 
 # What has to be there before a plugin's ADD, and how it is taken away.
 begin() {
-    [ "$1" = portmap ] || return 0
+    is_chained "$1" || return 0
     plugin bridge ADD c1 "$work/bridge.json" || cat "$work/out"
-    with_result "$work/portmap.base" "$work/portmap.json"
+    with_result "$work/$1.base" "$work/$1.json"
 }
-finish() { [ "$1" != portmap ] || plugin bridge DEL c1 "$work/bridge.json"; }
+finish() { ! is_chained "$1" || plugin bridge DEL c1 "$work/bridge.json"; }
 
 # attach NAME: an ADD that works; what CHECK and DEL are sent is in NAME.CHECK and NAME.DEL from then on
 attach() {
@@ -89,7 +93,7 @@ attach() {
 # A runtime has no result of an ADD that did not get through: its DEL is sent none.
 forget() {
     local from=$work/$1.json
-    [ "$1" != portmap ] || from=$work/portmap.base
+    ! is_chained "$1" || from=$work/$1.base
     cp "$from" "$work/$1.DEL"
 }
 
@@ -108,10 +112,14 @@ make_baseline() {
     plugin portmap ADD other "$work/other.json" || { cat "$work/out"; exit 1; }
     ip netns exec other socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo other' 2>/dev/null &
     servers+=($!)
-    begin portmap
-    attach portmap
-    plugin portmap DEL c1 "$work/portmap.DEL"
-    finish portmap
+    iptables -P FORWARD DROP && ip6tables -P FORWARD DROP # what firewall has to get past
+    local name
+    for name in portmap firewall; do
+        begin $name
+        attach $name
+        plugin $name DEL c1 "$work/$name.DEL"
+        finish $name
+    done
     for _ in $(seq 50); do answers 2>/dev/null && break; done
     state >"$work/baseline"
     ping -i 0.02 -W 1 10.9.0.2 >"$work/pings" &

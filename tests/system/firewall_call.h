@@ -20,14 +20,14 @@ inline json firewall_list(const json& more_firewall_keys = json::object(), const
 
 /// firewall alone, behind a result that some other plugin might have given.
 inline json firewall_config(const json& more = json::object(), const std::string& version = "1.0.0") {
-    json config = {{"cniVersion", version},
-                   {"name", "net"},
-                   {"type", "firewall"},
-                   {"prevResult",
-                    {{"cniVersion", version},
-                     {"interfaces",
-                      {{{"name", "br0"}}, {{"name", "veth0"}}, {{"name", "eth0"}, {"sandbox", "/run/netns/c1"}}}},
-                     {"ips", {{{"address", "10.9.0.2/24"}, {"interface", 2}}, {{"address", "fd09::2/64"}, {"interface", 2}}}}}}};
+    json config = {
+        {"cniVersion", version},
+        {"name", "net"},
+        {"type", "firewall"},
+        {"prevResult",
+         {{"cniVersion", version},
+          {"interfaces", {{{"name", "br0"}}, {{"name", "veth0"}}, {{"name", "eth0"}, {"sandbox", "/run/netns/c1"}}}},
+          {"ips", {{{"address", "10.9.0.2/24"}, {"interface", 2}}, {{"address", "fd09::2/64"}, {"interface", 2}}}}}}};
     if (version == "0.4.0") {
         config["prevResult"]["ips"][0]["version"] = "4";
         config["prevResult"]["ips"][1]["version"] = "6";

@@ -28,11 +28,11 @@ struct TwoBridges {
     }
 
     static json other(const std::string& policy) {
-        json list = firewall_list({{"ingressPolicy", policy}}, "1.0.0",
-                                  {{"bridge", "br1"},
-                                   {"ipam",
-                                    {{"type", "host-local"},
-                                     {"ranges", {{{{"subnet", "10.8.0.0/24"}}}, {{{"subnet", "fd08::/64"}}}}}}}});
+        json list = firewall_list(
+            {{"ingressPolicy", policy}}, "1.0.0",
+            {{"bridge", "br1"},
+             {"ipam",
+              {{"type", "host-local"}, {"ranges", {{{{"subnet", "10.8.0.0/24"}}}, {{{"subnet", "fd08::/64"}}}}}}}});
         list["name"] = "net2";
         return list;
     }
@@ -43,7 +43,8 @@ struct TwoBridges {
     /// Nothing when IPv4 and IPv6 differ.
     [[nodiscard]] std::optional<bool> bridges_meet() const {
         const bool v4 = ask(a1, "tcp", "10.8.0.2", 80).has_value(), v6 = ask(a1, "tcp", "fd08::2", 80).has_value();
-        const bool back4 = ask(b1, "tcp", "10.9.0.2", 80).has_value(), back6 = ask(b1, "tcp", "fd09::2", 80).has_value();
+        const bool back4 = ask(b1, "tcp", "10.9.0.2", 80).has_value(),
+                   back6 = ask(b1, "tcp", "fd09::2", 80).has_value();
         return v4 == v6 && back4 == back6 && v4 == back4 ? std::optional(v4) : std::nullopt;
     }
     void outside_is_reached() const {
@@ -54,8 +55,8 @@ struct TwoBridges {
 
 /// Whether what is bridged shall pass iptables' and nftables' forward hooks as if it were routed.
 void filter_bridged(bool how) {
-    sh(std::string("for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $f ] || echo ") + (how ? "1" : "0") +
-       " > $f; done");
+    sh(std::string("for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $f ] || echo ") +
+       (how ? "1" : "0") + " > $f; done");
 }
 
 std::string isolated_ports() {

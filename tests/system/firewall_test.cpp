@@ -104,7 +104,8 @@ TEST_CASE("firewall: one rule in FORWARD whatever the number of containers, and 
     const std::string v4 = rules_of("iptables"), v6 = rules_of("ip6tables");
     for (const std::string& rules : {v4, v6}) {
         CHECK_MESSAGE(has(rules, "-P FORWARD DROP\n"), rules);
-        CHECK_MESSAGE(has(rules, "-A FORWARD -m comment --comment \"CNI firewall plugin rules\" -j CNI-FORWARD\n"), rules);
+        CHECK_MESSAGE(has(rules, "-A FORWARD -m comment --comment \"CNI firewall plugin rules\" -j CNI-FORWARD\n"),
+                      rules);
         CHECK_MESSAGE(has(rules, "-A CNI-FORWARD -m comment --comment \"CNI firewall plugin admin overrides\" "
                                  "-j CNI-ADMIN\n-A CNI-FORWARD -m comment --comment \"CNI firewall plugin marks\" "
                                  "-m mark --mark 0xc000000/0xf000000 -j ACCEPT\n"),
@@ -201,10 +202,12 @@ TEST_CASE("firewall: CHECK names what has gone, and the next ADD brings it back"
     const std::pair<std::string, std::string> losses[] = {
         {"nft delete element inet cnative accepted4 '{ 10.9.0.2 }'",
          "10.9.0.2 is not in set accepted4 of table inet cnative"},
-        {"iptables -F", "expected CNI-FORWARD rule [-m comment --comment CNI firewall plugin admin overrides -j CNI-ADMIN] "
-                        "not found"},
-        {"ip6tables -D FORWARD 1", "expected FORWARD rule [-m comment --comment CNI firewall plugin rules -j CNI-FORWARD] "
-                                   "not found"},
+        {"iptables -F",
+         "expected CNI-FORWARD rule [-m comment --comment CNI firewall plugin admin overrides -j CNI-ADMIN] "
+         "not found"},
+        {"ip6tables -D FORWARD 1",
+         "expected FORWARD rule [-m comment --comment CNI firewall plugin rules -j CNI-FORWARD] "
+         "not found"},
         {"ip6tables -F FORWARD; ip6tables -F CNI-FORWARD; ip6tables -X CNI-FORWARD", "CNI firewall plugin marks"},
         {"nft 'flush chain inet cnative accepted_mark; delete element inet cnative schema { \"accepted_marks\" }'",
          "the chains of table inet cnative are missing"}};
@@ -236,10 +239,8 @@ TEST_CASE("firewall: DEL without prevResult, without namespace, with a broken co
             config["ingressPolicy"] = {1, 2};
         if (how == 3)
             config["prevResult"] = "gone";
-        const Call del{.plugin = "firewall",
-                       .command = "DEL",
-                       .config = config,
-                       .netns = how == 1 ? "" : "/run/netns/c1"};
+        const Call del{
+            .plugin = "firewall", .command = "DEL", .config = config, .netns = how == 1 ? "" : "/run/netns/c1"};
         CHECK(invoke(del).ok());
         CHECK(elements().empty());
         CHECK(invoke(del).ok());
@@ -311,7 +312,8 @@ TEST_CASE("firewall: a chain or zone name that nobody could have is refused befo
                              json{{"iptablesAdminChainName", std::string(29, 'a')}}, json{{"firewalldZone", "a\nb"}}}) {
         CAPTURE(keys.dump());
         const Answer answer = firewall("ADD", firewall_config(keys));
-        CHECK_MESSAGE(has(answer.msg(), "failed to load netconf: key \"" + keys.items().begin().key() + "\""), answer.out);
+        CHECK_MESSAGE(has(answer.msg(), "failed to load netconf: key \"" + keys.items().begin().key() + "\""),
+                      answer.out);
         CHECK(sh("nft list ruleset").empty());
     }
 }
@@ -347,7 +349,7 @@ TEST_CASE("firewall: an ADD killed anywhere is healed by the next, and by DEL") 
         const Answer first = invoke({.plugin = "firewall",
                                      .config = firewall_config(),
                                      .netns = "/run/netns/c1",
-                                     .wrapper = {KILLAT, std::to_string(number)}});
+                                     .wrapper = {FAILAT, std::to_string(number), "KILL"}});
         CHECK(firewall("ADD", firewall_config()).ok());
         CHECK(firewall("CHECK", firewall_config()).ok());
         CHECK(firewall("DEL", firewall_config()).ok());
@@ -367,7 +369,8 @@ TEST_CASE("firewall: DEL removes the two rules that the Go suite made for each a
     setenv("CNI_BIN_DIR", go_dir.c_str(), 1);
     const bool made = firewall("ADD", other, "c2").ok();
     sh("ip6tables -P FORWARD ACCEPT; ip6tables -N CNI-FORWARD; ip6tables -N CNI-ADMIN; ip6tables -A FORWARD -m comment "
-       "--comment 'CNI firewall plugin rules' -j CNI-FORWARD; ip6tables -A CNI-FORWARD -m comment --comment 'CNI firewall "
+       "--comment 'CNI firewall plugin rules' -j CNI-FORWARD; ip6tables -A CNI-FORWARD -m comment --comment 'CNI "
+       "firewall "
        "plugin admin overrides' -j CNI-ADMIN");
     sh("iptables -A CNI-FORWARD -s 10.9.0.2 -p tcp --dport 25 -j ACCEPT; iptables -A CNI-FORWARD -s 10.9.0.2 -j DROP");
     const std::string before = rules_of("iptables") + rules_of("ip6tables");
@@ -398,4 +401,19 @@ TEST_CASE("firewall: beside the Go suite FORWARD and CNI-FORWARD have each rule 
     CHECK(sh("iptables -S | grep -c -e '-j CNI-FORWARD'") == "1\n");
     CHECK(sh("iptables -S | grep -c -e '-j CNI-ADMIN'") == "1\n");
     CHECK(sh("iptables -S | grep -c -e '-m mark'") == "1\n");
+}
+
+TEST_CASE("firewall: what it makes of our own tables reads back with nft -f to the same text and the same bytecode") {
+    World world;
+    drop_forwarded();
+    REQUIRE(firewall("ADD", firewall_config({{"ingressPolicy", "isolated"}})).ok());
+    const std::string list = "nft list table inet cnative; nft list table bridge cnative";
+    const std::string code =
+        "nft --debug=netlink list ruleset 2>/dev/null | sed -n '/^inet cnative/,$p' | grep -E '^  \\['";
+    const std::string text = sh(list), bytecode = sh(code);
+    REQUIRE(has(text, "@apart_isolated drop"));
+    REQUIRE(has(bytecode, "ct load state"));
+    sh("(" + list + ") > /run/ruleset; nft flush ruleset; nft -f /run/ruleset");
+    CHECK(sh(list) == text);
+    CHECK(sh(code) == bytecode);
 }

@@ -43,7 +43,9 @@ struct Bus {
     std::ofstream config{"/run/bus.conf"};
     Daemon daemon{(config << bus_config << std::flush, "dbus-daemon --config-file=/run/bus.conf --nofork --nopidfile")};
 
-    Bus() { REQUIRE_MESSAGE(eventually([] { return works("test -S /run/bus"); }), sh("tail -5 /run/daemons.log")); }
+    Bus() {
+        REQUIRE_MESSAGE(eventually([] { return works("test -S /run/bus"); }), sh("tail -5 /run/daemons.log"));
+    }
 };
 
 /// The same with firewalld on it; its folders in /etc and /var are empty ones.
@@ -183,12 +185,15 @@ TEST_CASE("firewalld: a node without a message bus does not notice; asked for by
     CHECK(call("DEL", firewall_config()).ok());
     CHECK(has(call("ADD", firewall_config(by_name)).msg(), "there is no system message bus"));
     CHECK(call("DEL", firewall_config(by_name)).ok());
-    const Answer status = call("STATUS", {{"cniVersion", "1.1.0"}, {"name", "net"}, {"type", "firewall"}, {"backend", "firewalld"}});
+    const Answer status =
+        call("STATUS", {{"cniVersion", "1.1.0"}, {"name", "net"}, {"type", "firewall"}, {"backend", "firewalld"}});
     CHECK(status.code() == 50);
 }
 
 TEST_CASE("firewalld: a bus that talks nonsense, or hangs up, stops nobody who did not ask for it by name") {
-    for (const std::string words : {"ERROR\\r\\n", "", "OK 1234\\r\\nl\\002\\001\\001\\377\\377\\377\\377\\001\\000\\000\\000\\000\\000\\000\\000"}) {
+    for (const std::string words :
+         {"ERROR\\r\\n", "",
+          "OK 1234\\r\\nl\\002\\001\\001\\377\\377\\377\\377\\001\\000\\000\\000\\000\\000\\000\\000"}) {
         CAPTURE(words);
         World world;
         const Daemon nonsense("sh -c 'printf \"" + words + "\" | nc -N -lU /run/bus'");

@@ -57,6 +57,21 @@ TEST_CASE("nft rules print as nft writes them") {
           "dnat ip to meta l4proto . th dport map @m");
 }
 
+TEST_CASE("nft rules about marks and connections print as nft reads them") {
+    CHECK(Rule("c").is_answer().accept().text() == "ct state established,related accept");
+    CHECK(Rule("c").mark(12, 15).set_mark(0, 15).text() == "meta mark & 15 == 12 meta mark set meta mark & 4294967280");
+    CHECK(Rule("c").set_mark(12, 15).text() == "meta mark set meta mark & 4294967280 ^ 12");
+}
+
+TEST_CASE("nft rules in iptables' own tables print its words") {
+    CHECK(Rule("c").xt_comment("why \"so\"").xt_mark(1, 3).counter().accept().text() ==
+          "-m comment --comment \"why \\\"so\\\"\" -m mark --mark 1/3 counter accept");
+    Socket socket;
+    Transaction batch(socket, {NFPROTO_IPV4, "filter"});
+    batch.insert(Rule("FORWARD").jump("CNI-FORWARD"));
+    CHECK(batch.text() == "insert rule ip filter FORWARD jump CNI-FORWARD\n");
+}
+
 TEST_CASE("nft fragments: another text is another hash") {
     Fragment fragment{.name = "f", .table = {NFPROTO_INET, "t"}, .sets = {{.name = "a", .key = {Field::mark}}}};
     const std::uint32_t before = fragment.hash();

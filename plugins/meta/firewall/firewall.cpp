@@ -34,8 +34,7 @@ std::vector<inet::Family> filtered_by_iptables(nft::Socket& nftables, const Addr
                                                const std::string& admin_chain) {
     std::vector<inet::Family> families;
     for (const inet::Family family : {inet::Family::v4, inet::Family::v6}) {
-        const bool used =
-            std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == family; });
+        const bool used = std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == family; });
         if (used && nft::iptables_forward(nftables, family, admin_chain))
             families.push_back(family);
     }
@@ -95,9 +94,8 @@ void withdraw(nft::Socket& nftables, const Config& config, const std::string& ow
     where_supported([&] {
         nft::release_ports(nftables, owner, firewall::ports_of(config.prev_result));
         own = nft::find_accepted(nftables, owner, known);
-        std::erase_if(leaving, [&](const inet::Address& address) {
-            return !nft::owner_of_accepted(nftables, address).empty();
-        });
+        std::erase_if(leaving,
+                      [&](const inet::Address& address) { return !nft::owner_of_accepted(nftables, address).empty(); });
         std::ranges::move(addresses_in(own), std::back_inserter(leaving));
     });
     leave_zone(config, leaving);
@@ -171,8 +169,7 @@ void gc(const cni::Invocation& call) {
     errors.collect([&] { where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
     errors.collect([&] { leave_zone(config, addresses_in(stale)); });
     for (const nft::Element& element : stale)
-        errors.collect(
-            [&] { nft::remove_owned(nftables, nft::shared_table(), {element}, element.owner); });
+        errors.collect([&] { nft::remove_owned(nftables, nft::shared_table(), {element}, element.owner); });
     errors.throw_if_any();
 }
 

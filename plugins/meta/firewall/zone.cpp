@@ -77,8 +77,8 @@ dbus::Reply Zone::call(const char* method, const inet::Address& address) {
 void Zone::add(const inet::Address& address) {
     const dbus::Reply reply = call("addSource", address);
     if (!reply.error.empty() && text_of(reply).find("ZONE_ALREADY_SET") == std::string::npos)
-        throw cni::Error(os::cat("failed to add the address ", source_of(address), " to ", name_, " zone: ",
-                                 text_of(reply)));
+        throw cni::Error(
+            os::cat("failed to add the address ", source_of(address), " to ", name_, " zone: ", text_of(reply)));
 }
 
 // An answer that it is not there, or in another zone by now, is as good.
@@ -89,8 +89,8 @@ void Zone::remove(const inet::Address& address) {
 bool Zone::has(const inet::Address& address) {
     const dbus::Reply reply = call("querySource", address);
     if (!reply.error.empty())
-        throw cni::Error(os::cat("failed to find the address ", source_of(address), " in ", name_, " zone: ",
-                                 text_of(reply)));
+        throw cni::Error(
+            os::cat("failed to find the address ", source_of(address), " in ", name_, " zone: ", text_of(reply)));
     return reply.flag.value_or(false);
 }
 
