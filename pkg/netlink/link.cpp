@@ -71,6 +71,7 @@ std::optional<Link> read_link(nlmsghdr* message) {
     link.master = static_cast<int>(get_u32(attributes[IFLA_MASTER]));
     link.peer = static_cast<int>(get_u32(attributes[IFLA_LINK]));
     link.promiscuity = get_u32(attributes[IFLA_PROMISCUITY]);
+    link.tx_queue_length = get_u32(attributes[IFLA_TXQLEN]);
     if (const nlattr* state = attributes[IFLA_OPERSTATE]; state != nullptr && nla_len(state) >= 1)
         link.operstate = *static_cast<const std::uint8_t*>(nla_data(state));
     return link;
@@ -97,6 +98,12 @@ void change_flags(nl_sock* socket, Index index, unsigned flags, unsigned mask, s
     request(socket, message, {operation, os::cat("link ", static_cast<int>(index))});
 }
 
+void change_number(nl_sock* socket, Index index, int attribute, unsigned value, std::string_view operation) {
+    Message message(RTM_NEWLINK, 0, header_of(index));
+    message.put_u32(attribute, value);
+    request(socket, message, {operation, os::cat("link ", static_cast<int>(index))});
+}
+
 void put_veth_peer(Message& message, const VethSpec& spec, const netns::Netns& peer) {
     const Nest info(message, IFLA_LINKINFO);
     message.put_text(IFLA_INFO_KIND, "veth");
@@ -115,6 +122,14 @@ void put_veth_peer(Message& message, const VethSpec& spec, const netns::Netns& p
 
 bool Link::is_up() const {
     return (flags & IFF_UP) != 0;
+}
+
+bool Link::is_promisc() const {
+    return (flags & IFF_PROMISC) != 0;
+}
+
+bool Link::is_allmulti() const {
+    return (flags & IFF_ALLMULTI) != 0;
 }
 
 std::optional<Link> Rtnl::find_link(const std::string& name) {
@@ -230,6 +245,18 @@ void Rtnl::set_down(Index index) {
 
 void Rtnl::set_promisc(Index index, bool on) {
     change_flags(socket_.get(), index, on ? unsigned{IFF_PROMISC} : 0U, IFF_PROMISC, "set promiscuous mode on");
+}
+
+void Rtnl::set_allmulti(Index index, bool on) {
+    change_flags(socket_.get(), index, on ? unsigned{IFF_ALLMULTI} : 0U, IFF_ALLMULTI, "set all-multicast mode of");
+}
+
+void Rtnl::set_mtu(Index index, unsigned mtu) {
+    change_number(socket_.get(), index, IFLA_MTU, mtu, "set MTU of");
+}
+
+void Rtnl::set_tx_queue_length(Index index, unsigned packets) {
+    change_number(socket_.get(), index, IFLA_TXQLEN, packets, "set transmit queue length of");
 }
 
 void Rtnl::set_mac(Index index, const inet::Mac& mac) {

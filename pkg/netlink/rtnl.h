@@ -41,9 +41,12 @@ struct Link {
     int master = 0; ///< index of the bridge, 0 for none
     int peer = 0;   ///< IFLA_LINK: the peer's index in its own namespace
     unsigned promiscuity = 0;
+    unsigned tx_queue_length = 0;
     int operstate = 0;       ///< IF_OPER_* of <linux/if.h>
     bool forwarding = false; ///< a bridge port whose frames the bridge takes (not with STP still listening)
     [[nodiscard]] bool is_up() const;
+    [[nodiscard]] bool is_promisc() const;  ///< as somebody asked for it, not counting packet sockets
+    [[nodiscard]] bool is_allmulti() const; ///< the same for all-multicast mode
 };
 
 struct BridgeSpec {
@@ -111,6 +114,9 @@ class Rtnl {
     void set_up(Index index);
     void set_down(Index index);
     void set_promisc(Index index, bool on);
+    void set_allmulti(Index index, bool on);
+    void set_mtu(Index index, unsigned mtu);
+    void set_tx_queue_length(Index index, unsigned packets);
     void set_mac(Index index, const inet::Mac& mac);
     /// Alias and, in the same message, IFF_UP when `up`.
     void set_alias(const std::string& name, const std::string& alias, bool up = false);

@@ -263,6 +263,21 @@ void rewrite_file_at(const Fd& dir, const std::string& name, std::string_view co
         fail("write", dir, name);
 }
 
+std::string replacement_name(const std::string& name) {
+    return cat(".", name, ".new");
+}
+
+void replace_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode) {
+    check_component(dir, name);
+    const std::string temporary = replacement_name(name);
+    rewrite_file_at(dir, temporary, content, mode);
+    if (::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) == 0)
+        return;
+    const int err = errno;
+    ::unlinkat(dir.get(), temporary.c_str(), 0);
+    fail("rename", dir, name, err);
+}
+
 bool unlink_at(const Fd& dir, const std::string& name) {
     check_component(dir, name);
     if (::unlinkat(dir.get(), name.c_str(), 0) == 0)

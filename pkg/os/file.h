@@ -40,6 +40,11 @@ namespace os {
 [[nodiscard]] bool create_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode);
 /// Rewrites in place (O_TRUNC), creating when missing: the layout of files shared with the Go suite.
 void rewrite_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode);
+/// Puts a whole new content in the place of a file, or makes it: a reader finds the old one or the new one. Killed in
+/// between it leaves `.<name>.new`, which the next call for the same name takes over. No two processes at once.
+void replace_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode);
+/// What replace_file_at() may leave when it is killed.
+[[nodiscard]] std::string replacement_name(const std::string& name);
 /// false: was not there.
 bool unlink_at(const Fd& dir, const std::string& name);
 /// Names in a directory without "." and "..", unsorted.

@@ -18,10 +18,6 @@ namespace {
 constexpr const char* root_path = "/proc/sys/net";
 constexpr std::size_t longest_value = 4096;
 
-std::string full_path(const std::string& key) {
-    return cat(root_path, "/", key);
-}
-
 /// Keys contain interface names, which come from outside.
 void check_key(const std::string& key) {
     for (const std::string_view part : split(key, '/'))
@@ -47,7 +43,7 @@ Fd open_key(const std::string& key, int flags) {
     const Fd root(::open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC));
     Fd fd(root ? open_beneath(root.get(), key.c_str(), flags) : -1);
     if (!fd && errno != ENOENT && errno != ENOTDIR)
-        throw Error(errno, "open", full_path(key));
+        throw Error(errno, "open", net_sysctl_path(key));
     return fd;
 }
 
@@ -58,23 +54,31 @@ std::string read_value(const Fd& fd, const std::string& key) {
         size = ::read(fd.get(), value, sizeof value);
     } while (size < 0 && errno == EINTR);
     if (size < 0)
-        throw Error(errno, "read", full_path(key));
+        throw Error(errno, "read", net_sysctl_path(key));
     return std::string(trim({value, static_cast<std::size_t>(size)}));
 }
 
-void write_value(const std::string& key, std::string_view value) {
+} // namespace
+
+std::string net_sysctl_path(const std::string& key) {
+    return cat(root_path, "/", key);
+}
+
+void write_net_sysctl(const std::string& key, std::string_view value) {
     const Fd fd = open_key(key, O_WRONLY);
     if (!fd)
-        throw Error(ENOENT, "open", full_path(key));
+        throw Error(errno, "open", net_sysctl_path(key)); // ENOENT, or ENOTDIR
     ssize_t size = 0;
     do {
         size = ::write(fd.get(), value.data(), value.size());
     } while (size < 0 && errno == EINTR);
     if (size < 0)
-        throw Error(errno, "write", full_path(key));
+        throw Error(errno, "write", net_sysctl_path(key));
 }
 
-} // namespace
+bool net_sysctl_exists(const std::string& key) {
+    return static_cast<bool>(open_key(key, O_PATH));
+}
 
 std::optional<std::string> read_net_sysctl(const std::string& key) {
     const Fd fd = open_key(key, O_RDONLY);
@@ -86,13 +90,13 @@ std::optional<std::string> read_net_sysctl(const std::string& key) {
 bool set_net_sysctl(const std::string& key, std::string_view value) {
     if (read_net_sysctl(key) == value)
         return false;
-    write_value(key, value);
+    write_net_sysctl(key, value);
     return true;
 }
 
 void try_net_sysctl(const std::string& key, std::string_view value) noexcept {
     try {
-        write_value(key, value);
+        write_net_sysctl(key, value);
     } catch (...) {
         // Best effort is what the caller asked for.
     }

@@ -228,6 +228,19 @@ TEST_CASE("a pending signal is thrown by push, after the entry is on the list") 
     signal(SIGPIPE, SIG_DFL);
 }
 
+TEST_CASE("a file is replaced whole, whatever a killed call left, and links are not followed") {
+    Scratch scratch;
+    os::replace_file_at(scratch.dir, "f", "first", 0600);
+    CHECK(os::create_file_at(scratch.dir, os::replacement_name("f"), "half-writ", 0600));
+    os::replace_file_at(scratch.dir, "f", "second", 0600);
+    CHECK(os::read_file_at(scratch.dir, "f", 100) == "second");
+    CHECK(os::list_dir(scratch.dir) == std::vector<std::string>{"f"});
+    REQUIRE(::symlinkat("f", scratch.dir.get(), os::replacement_name("f").c_str()) == 0);
+    CHECK(failure([&] { os::replace_file_at(scratch.dir, "f", "third", 0600); }).first == ELOOP);
+    CHECK(os::read_file_at(scratch.dir, "f", 100) == "second");
+    CHECK(failure([&] { os::replace_file_at(scratch.dir, "../f", "x", 0600); }).first == EINVAL);
+}
+
 TEST_CASE("a file appears with its whole content, once") {
     const Scratch scratch;
     CHECK(os::create_file_at(scratch.dir, "10.1.2.3", "container\r\neth0", 0644));

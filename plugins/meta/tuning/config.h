@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cni/invocation.h"
+#include "link_state.h"
+
+namespace tuning {
+
+/// One entry of `sysctl`, both as written.
+struct Sysctl {
+    std::string key, value;
+};
+
+/// The keys of README.md, checked, with what overrides them taken in.
+struct Config {
+    std::vector<Sysctl> sysctls;
+    LinkState link;       ///< what is asked for
+    std::string mac_text; ///< link.mac as written
+    std::string data_dir;
+};
+
+/// Everything that can be refused without touching the system, in the Go suite's words and order.
+[[nodiscard]] Config parse(const cni::Invocation& call);
+/// For DEL and GC, of a config that may be broken.
+[[nodiscard]] std::string data_dir_leniently(const cni::Invocation& call);
+
+} // namespace tuning
