@@ -236,6 +236,19 @@ std::int64_t Object::number(std::string_view key, std::int64_t fallback, std::in
     return find_number(key, min, max).value_or(fallback);
 }
 
+std::optional<std::uint64_t> Object::find_unsigned(std::string_view key) const {
+    const Node* const node = find(key);
+    if (node == nullptr)
+        return std::nullopt;
+    if (const auto* const number = node->as<std::int64_t>(); number != nullptr && *number >= 0)
+        return static_cast<std::uint64_t>(*number);
+    if (const auto* const number = node->as<json::Number>()) {
+        if (const auto value = os::parse_uint(number->text))
+            return value;
+    }
+    refuse_at(path(key), node, os::cat("must be an integer from 0 to ", UINT64_MAX));
+}
+
 std::optional<Object> Object::object(std::string_view key) const {
     const Node* const node = find(key);
     if (expect<Map>(path(key), node, "must be an object") == nullptr)

@@ -37,6 +37,8 @@ class Object {
                                       std::int64_t max) const;
     [[nodiscard]] std::optional<std::int64_t> find_number(std::string_view key, std::int64_t min,
                                                           std::int64_t max) const;
+    /// Up to 2^64 - 1.
+    [[nodiscard]] std::optional<std::uint64_t> find_unsigned(std::string_view key) const;
     [[nodiscard]] std::optional<Object> object(std::string_view key) const;
     /// Elements of a list of objects (a null element is an empty object); absent: empty.
     [[nodiscard]] std::vector<Object> objects(std::string_view key) const;

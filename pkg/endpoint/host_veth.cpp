@@ -121,10 +121,15 @@ void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {
 }
 
 void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners) {
+    gc_links(host, "veth", network, valid_owners);
+}
+
+void gc_links(netlink::Rtnl& host, std::string_view kind, std::string_view network,
+              std::span<const std::string> valid_owners) {
     cni::Errors errors;
     for (const netlink::Link& link : host.links()) {
         const auto owner = owner_in_alias(link.alias);
-        if (link.kind != "veth" || !owner || !cni::owner_in_network(*owner, network) ||
+        if (link.kind != kind || !owner || !cni::owner_in_network(*owner, network) ||
             std::ranges::binary_search(valid_owners, *owner))
             continue;
         errors.collect([&] { host.delete_link(link.index); });

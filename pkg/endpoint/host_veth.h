@@ -49,4 +49,8 @@ void remove_host_veth(netlink::Rtnl& host, std::string_view owner);
 /// Removes every host veth of the network whose owner is not among `valid_owners` (sorted).
 void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners);
 
+/// The same for links of any kind that carry such an alias.
+void gc_links(netlink::Rtnl& host, std::string_view kind, std::string_view network,
+              std::span<const std::string> valid_owners);
+
 } // namespace endpoint

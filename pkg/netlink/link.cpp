@@ -208,6 +208,22 @@ bool Rtnl::create_bridge(const BridgeSpec& spec) {
     return request_unless(socket_.get(), message, subject, EEXIST);
 }
 
+bool Rtnl::create_ifb(const std::string& name, unsigned mtu) {
+    const Subject subject{"create ifb", name};
+    check_name(name, subject);
+    ifinfomsg header{};
+    header.ifi_flags = header.ifi_change = IFF_UP;
+    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header);
+    message.put_text(IFLA_IFNAME, name);
+    message.put_u32(IFLA_MTU, mtu);
+    message.put_u32(IFLA_TXQLEN, 0);
+    {
+        const Nest info(message, IFLA_LINKINFO);
+        message.put_text(IFLA_INFO_KIND, "ifb");
+    }
+    return request_unless(socket_.get(), message, subject, EEXIST);
+}
+
 void Rtnl::create_veth(const VethSpec& spec, const netns::Netns& peer) {
     const Subject subject{"create veth", spec.host_name};
     check_name(spec.host_name, subject);

@@ -10,6 +10,7 @@
 
 #include "inet/address.h"
 #include "inet/mac.h"
+#include "netlink/traffic.h"
 #include "netns/netns.h"
 #include "os/error.h"
 
@@ -107,6 +108,9 @@ class Rtnl {
     [[nodiscard]] bool create_bridge(const BridgeSpec& spec);
     /// Created down on both ends. EEXIST and EXFULL (bridge full) come as Error with that err().
     void create_veth(const VethSpec& spec, const netns::Netns& peer);
+    /// An intermediate functional block: what is redirected to it passes its queue and comes back. Created up, without
+    /// a queue of its own. false: a link of that name exists already.
+    [[nodiscard]] bool create_ifb(const std::string& name, unsigned mtu);
     /// false: was not there.
     bool delete_link(const std::string& name);
     bool delete_link(Index index);
@@ -146,6 +150,23 @@ class Rtnl {
 
     /// Forgets what the host believes about an address, so that its new owner answers at once.
     void delete_neighbour(Index device, const inet::Address& address); ///< absent is fine
+
+    // Traffic control. Adding what is there already is an Error with EEXIST.
+    void add_tbf(Index link, const TokenBucket& bucket);       ///< handle 1:, on the way out
+    void add_htb(Index link, std::uint16_t default_minor);     ///< the same
+    void add_htb_class(Index link, const HtbClass& htb_class); ///< below 1:
+    void add_fifo(Index link, Handle parent, const Fifo& fifo);
+    void add_ingress(Index link);
+    void add_filter(Index link, const Filter& filter);
+    bool delete_qdisc(Index link, Handle parent); ///< false: was not there
+    /// Nothing where there is only the kernel's own.
+    [[nodiscard]] std::optional<Qdisc> find_qdisc(Index link, Handle parent);
+    [[nodiscard]] std::vector<HtbClass> htb_classes(Index link);
+    /// Those of kind u32.
+    [[nodiscard]] std::vector<Filter> filters(Index link, Handle parent);
+    /// Whether the kernel has this kind of discipline, of action (STATUS; may load the module, makes nothing).
+    [[nodiscard]] bool supports_qdisc(const std::string& kind);
+    [[nodiscard]] bool supports_action(const std::string& kind);
 
   private:
     struct Closer {
