@@ -12,7 +12,8 @@ enter_private_host "$0" "$@"
 started=$(date +%s%N)
 make_netns a && serve a 80
 ports='{"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}], "ips": ["10.91.0.42"],
-        "mac": "02:00:5e:10:00:01"}'
+        "mac": "02:00:5e:10:00:01",
+        "bandwidth": {"ingressRate": 80000000, "ingressBurst": 8000000, "egressRate": 40000000, "egressBurst": 4000000}}'
 
 meet() { # each family that both have
     ping_from a "$b" && { [ -z "$b6" ] || ping_from a "$b6"; }
@@ -24,12 +25,18 @@ layer2() { # addresses of our own make the port carry traffic
 asked_for() { # capability arguments reach the right plugin
     [ "$a" = 10.91.0.42 ] && ip -n a -br link show eth0 | grep -q 02:00:5e:10:00:01
 }
+tuned() { # and both ways limited
+    ip -n a link show eth0 | grep -q 'mtu 1400 .*qlen 2000' && [ "$(inside a cat /proc/sys/net/core/somaxconn)" = 500 ] &&
+        tc qdisc show | grep -q 'htb 1: dev veth' && tc qdisc show | grep -q 'htb 1: dev bwp'
+}
+limited() { tc qdisc show | grep -q 'tbf 1: dev veth.* rate 80Mbit' && tc qdisc show | grep -q 'tbf 1: dev bwp.* rate 40Mbit'; }
 loopback_up() { ip -n a link show lo | grep -q UP; }
 gc_keeps() { # LIST IFNAME
     cni_gc "$1" a "$2" b "$2" && cni_check "$1" a /run/netns/a "$2" "$ports"
 }
 clean() {
-    no_container_links a && no_host_veths && no_leases "$network" && no_nft_state "$network" "$a" "$b"
+    no_container_links a && no_host_veths && no_leases "$network" && no_nft_state "$network" "$a" "$b" &&
+        [ -z "$(ip -br link show type ifb)$(find /run/cni/tuning -type f 2>/dev/null)" ]
 }
 port_answers() { fetch b "$gateway" 8080 a; }
 
@@ -54,6 +61,8 @@ for list in conf-examples/*.conflist; do
         ;;
     esac
     [ "$network" != dual-stack ] || check "$name: the address and MAC asked for" asked_for
+    [ "$network" != containerd-cri ] || check "$name: the limits asked for" limited
+    [ "$network" != tuned-and-limited ] || check "$name: tuned and limited" tuned
     check "$name: CHECK" cni_check "$list" a /run/netns/a $ifname "$ports"
     grep -q '"1.1.0"' "$list" && check "$name: GC of what is valid takes nothing" gc_keeps "$list" "$ifname"
     check "$name: DEL" cni_del "$list" a /run/netns/a $ifname "$ports"

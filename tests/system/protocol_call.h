@@ -11,7 +11,7 @@
 // Calls that any plugin takes, for cases about what all plugins share.
 namespace test {
 
-inline const std::vector<std::string> plugins = {"bridge", "host-local", "loopback", "portmap"};
+inline const std::vector<std::string> plugins = {"bridge", "host-local", "loopback", "portmap", "tuning"};
 inline const std::vector<std::string> all_versions = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
 inline json prev_result(const std::string& version) {
@@ -35,7 +35,7 @@ inline json prev_result(const std::string& version) {
 /// A config that every plugin takes.
 inline json config_of(const std::string& plugin, const json& more = json::object()) {
     json config = bridge_config({{"type", plugin}});
-    if (plugin == "portmap")
+    if (plugin == "portmap" || plugin == "tuning")
         config["prevResult"] = prev_result("1.0.0");
     config.update(more);
     return config;

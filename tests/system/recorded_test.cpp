@@ -29,7 +29,7 @@ json without_chance(json value) {
     return value;
 }
 
-/// Recordings tell paths of namespaces that are no more; here they are ours.
+/// Recordings tell paths of namespaces that are no more, and names of host veths; here they are ours.
 class Sandboxes {
   public:
     explicit Sandboxes(World& world) : world_(&world) {}
@@ -45,12 +45,23 @@ class Sandboxes {
         return json::parse(line);
     }
 
+    /// bandwidth looks for the veth that the result before it names.
+    void learn(const json& theirs, const json& ours) {
+        const json none = json::array();
+        const json interfaces = theirs.value("interfaces", none), own = ours.value("interfaces", none);
+        for (std::size_t i = 0; i < interfaces.size() && i < own.size(); ++i) {
+            const std::string name = interfaces[i]["name"];
+            if (name.starts_with("veth"))
+                ours_[name] = own[i]["name"];
+        }
+    }
+
   private:
     World* world_;
     std::map<std::string, std::string> ours_;
 };
 
-void replay(const json& recorded) {
+void replay(const json& recorded, Sandboxes& sandboxes) {
     const std::string plugin = recorded["plugin"], command = recorded["cmd"];
     CAPTURE(recorded.dump());
     const Answer answer = invoke({.plugin = plugin,
@@ -61,6 +72,8 @@ void replay(const json& recorded) {
                                   .ifname = recorded["ifname"],
                                   .args = recorded["args"]});
     CHECK_MESSAGE(answer.status == recorded["rc"].get<int>(), answer.out);
+    if (command == "ADD" && plugin == "bridge" && answer.ok())
+        sandboxes.learn(recorded["stdout"], answer.document());
     if (command == "ADD" && plugin == "loopback") // the Go suite's forgets what its version asks for
         CHECK(answer.document()["ips"][1]["address"] == recorded["stdout"]["ips"][1]["address"]);
     else if (command == "ADD")
@@ -84,15 +97,18 @@ TEST_CASE("recorded: what containerd, its CRI service and podman sent gets the s
             const json recorded = sandboxes.moved_here(line);
             // bridge calls host-local; the other plugins only hand the result on.
             const std::string plugin = recorded["plugin"];
-            if (plugin != "bridge" && plugin != "portmap" && plugin != "firewall" && plugin != "loopback")
+            const bool is_ours = plugin == "bridge" || plugin == "portmap" || plugin == "firewall" ||
+                                 plugin == "loopback" || plugin == "tuning" || plugin == "bandwidth";
+            if (!is_ours)
                 continue;
-            replay(recorded);
+            replay(recorded, sandboxes);
             ++count;
         }
         CHECK(count >= 12);
         CHECK(sh("find /var/lib/cni/networks -name .cnative -prune -o -type f ! -name lock ! -name "
                  "'last_reserved_ip.*' -print") == "");
         CHECK(sh("ip -o link show type veth") == "");
+        CHECK(sh("ip -o link show type ifb; find /run/cni -type f 2>/dev/null || true") == "");
         CHECK(sh("nft list ruleset | grep 'comment.*/eth' || true") == "");
     }
 }
