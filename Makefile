@@ -64,10 +64,10 @@ test-instructions: configure ## user-space instructions of the calls that matter
 	cmake --build $(BUILD) --target plugins
 	tests/bench/instructions.sh
 
-test-fault: configure ## kill the plugins at every system call, fail some of the calls, look at what is left; LONG=1: all
+test-fault: configure ## kill, fail, starve of answers: what is left of each call; LONG=1: at every system call
 	.ci/packages.sh test
 	cmake --build $(BUILD)
-	tests/fault/run.sh $(if $(LONG),long)
+	FAILAT=$(abspath $(BUILD))/tests/fault/failat tests/fault/run.sh $(if $(LONG),long)
 
 test-e2e: all ## containerd, CRI, podman, buildah, cnitool on bin/, on the Go suite, on both; LONG=1: more pods
 	.ci/packages.sh e2e
