@@ -114,6 +114,7 @@ make_baseline
 sweep host-local itself
 sweep bridge itself
 sweep bridge child
-sweep portmap itself
-sweep firewall itself
+for name in portmap firewall tuning bandwidth; do
+    sweep $name itself
+done
 close_sweep

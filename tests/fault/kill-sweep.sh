@@ -223,8 +223,9 @@ sweep_fresh_host portmap "$child_step"
 make_baseline
 sweep host-local itself "$step"
 sweep bridge itself "$step"
-sweep portmap itself "$step"
-sweep firewall itself "$step"
+for name in portmap firewall tuning bandwidth; do
+    sweep $name itself "$step"
+done
 for by in child parent all; do
     sweep bridge $by "$child_step"
 done

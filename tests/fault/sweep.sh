@@ -33,10 +33,18 @@ X
 cat >"$work/firewall.base" <<'X'
 {"cniVersion":"1.1.0","name":"net","type":"firewall","ingressPolicy":"isolated"}
 X
-is_chained() { [ "$1" = portmap ] || [ "$1" = firewall ]; }
-for name in bridge host-local portmap firewall; do
+cat >"$work/tuning.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"tuning","mtu":1400,"mac":"02:00:5e:10:00:01","promisc":true,"allmulti":true,
+ "txQLen":500,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1","net.core.somaxconn":"500"}}
+X
+cat >"$work/bandwidth.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"bandwidth","ingressRate":80000000,"ingressBurst":8000000,
+ "egressRate":80000000,"egressBurst":8000000,"unshapedSubnets":["10.8.0.0/16","fd08::/48"]}
+X
+chained() { [ -e "$work/$1.base" ]; } # chained NAME: it comes behind bridge
+for name in bridge host-local portmap firewall tuning bandwidth; do
     from=$work/$name.json
-    ! is_chained $name || from=$work/$name.base
+    ! chained $name || from=$work/$name.base
     jq -c '."cni.dev/valid-attachments" = [{containerID: "other", ifname: "eth0"}]' "$from" >"$work/$name.GC"
 done
 
@@ -57,6 +65,8 @@ state() {
     ip -n c1 -o addr show | sed -E 's/^[0-9]+: //' | sort
     ip -o addr show dev br0 scope global 2>/dev/null | sed -E 's/^[0-9]+: //' | sort
     find /var/lib/cni ! -name 'last_reserved_ip.*' | sort
+    find /run/cni/tuning ! -type d 2>/dev/null | sort
+    tc qdisc show | grep -v noqueue
     nft list ruleset 2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//'
     local at
     for at in all default lo br0; do
@@ -77,11 +87,11 @@ clean() { # clean: the state is the baseline again, and the other container answ
 
 # What has to be there before a plugin's ADD, and how it is taken away.
 begin() {
-    is_chained "$1" || return 0
+    chained "$1" || return 0
     plugin bridge ADD c1 "$work/bridge.json" || cat "$work/out"
     with_result "$work/$1.base" "$work/$1.json"
 }
-finish() { ! is_chained "$1" || plugin bridge DEL c1 "$work/bridge.json"; }
+finish() { ! chained "$1" || plugin bridge DEL c1 "$work/bridge.json"; }
 
 # attach NAME: an ADD that works; what CHECK and DEL are sent is in NAME.CHECK and NAME.DEL from then on
 attach() {
@@ -93,7 +103,7 @@ attach() {
 # A runtime has no result of an ADD that did not get through: its DEL is sent none.
 forget() {
     local from=$work/$1.json
-    ! is_chained "$1" || from=$work/$1.base
+    ! chained "$1" || from=$work/$1.base
     cp "$from" "$work/$1.DEL"
 }
 

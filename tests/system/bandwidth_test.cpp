@@ -340,7 +340,7 @@ TEST_CASE("bandwidth: killed at any system call, a DEL leaves no ifb and another
         CAPTURE(n);
         for (const bool del_first : {true, false}) {
             Call call = bandwidth("ADD");
-            call.wrapper = {KILLAT, std::to_string(n)};
+            call.wrapper = {FAILAT, std::to_string(n), "KILL"};
             const Answer killed = invoke(call);
             through = through || killed.ok();
             if (del_first) {

@@ -174,7 +174,7 @@ TEST_CASE("tuning: killed between saving and changing, or after, DEL restores") 
     bool changed = false;
     for (int n = 1; n < 400; ++n) {
         Call call = tuning("ADD", all_keys);
-        call.wrapper = {KILLAT, std::to_string(n)};
+        call.wrapper = {FAILAT, std::to_string(n), "KILL"};
         const bool through = invoke(call).ok();
         changed = changed || link_of(c1) != before;
         CAPTURE(n);
