@@ -309,7 +309,7 @@ Rule& Rule::counter() {
 Rule& Rule::xt_match(std::string_view text, const char* name, std::uint32_t revision, Bytes info) {
     info.resize((info.size() + 7) / 8 * 8); // XT_ALIGN
     return add(text, [=, info = std::move(info)](nftnl_rule* rule) {
-        void* owned = std::malloc(info.size()); // libnftnl frees it
+        void* owned = std::malloc(info.size()); // NOLINT(cppcoreguidelines-no-malloc): libnftnl frees it
         if (owned == nullptr)
             throw std::bad_alloc();
         std::memcpy(owned, info.data(), info.size());
