@@ -5,8 +5,8 @@ PREFIX      ?= /opt/cni
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
-.PHONY: all release configure demo test test-go test-asan test-valgrind test-e2e test-instructions test-fault soak
-.PHONY: bench bench-quick lint format install clean help
+.PHONY: all release configure demo test test-release test-go test-asan test-valgrind test-e2e test-instructions
+.PHONY: test-fault soak bench bench-quick lint format install clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins

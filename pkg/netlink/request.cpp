@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -25,6 +26,9 @@ constexpr std::size_t most_bytes = 2048;                       // of a request: 
 constexpr time_t patience_seconds = 10;                        // for one message
 // For all of an answer. Without it whoever sends to our socket all the time could keep us listening for ever.
 constexpr std::chrono::seconds exchange_patience{30};
+
+// The last message freed is the next one's memory: musl's allocator would return it to the kernel and ask again.
+constinit nl_msg* spare = nullptr;
 
 void enable(int fd, int option) {
     const int on = 1;
@@ -125,13 +129,20 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
 
 } // namespace
 
-Message::Message(int type, int flags, const void* header, std::size_t size) : message_(nlmsg_alloc_size(most_bytes)) {
+Message::Message(int type, int flags, const void* header, std::size_t size) {
+    message_.reset(spare != nullptr ? std::exchange(spare, nullptr) : nlmsg_alloc_size(most_bytes));
     if (!message_)
         throw std::bad_alloc();
     nlmsghdr* const start = nlmsg_hdr(message_.get());
+    std::memset(start, 0, most_bytes);
+    start->nlmsg_len = NLMSG_HDRLEN;
     start->nlmsg_type = static_cast<std::uint16_t>(type);
     start->nlmsg_flags = static_cast<std::uint16_t>(flags);
     append(header, size);
+}
+
+void Message::Free::operator()(nl_msg* message) const noexcept {
+    nlmsg_free(std::exchange(spare, message));
 }
 
 void Message::append(const void* data, std::size_t size) {

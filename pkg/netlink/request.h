@@ -46,7 +46,7 @@ class Message {
     Message(int type, int flags, const void* header, std::size_t size);
     void append(const void* data, std::size_t size);
     struct Free {
-        void operator()(nl_msg* message) const noexcept { nlmsg_free(message); }
+        void operator()(nl_msg* message) const noexcept;
     };
     std::unique_ptr<nl_msg, Free> message_;
 };
