@@ -29,6 +29,11 @@ test: configure ## unit and system tests of bin/
 	cmake --build $(BUILD)
 	tests/run.sh $(BUILD)
 
+test-release: release configure ## the same for bin-musl/
+	.ci/packages.sh test
+	cmake --build $(BUILD)
+	CNI_BIN_DIR=$(CURDIR)/bin-musl tests/run.sh $(BUILD)
+
 test-go: configure ## the system tests against Debian's Go plugins, and the list of known differences
 	.ci/packages.sh test
 	cmake --build $(BUILD)

@@ -5,6 +5,7 @@
 
 namespace os {
 
+// NOLINTNEXTLINE(readability-function-size): a table
 const char* errno_words(int err) noexcept {
     // clang-format off
     switch (err) {
