@@ -66,8 +66,8 @@ bench-quick: ## the same in a minute, printed only
 
 test-instructions: configure ## user-space instructions of the calls that matter, against the figures on record
 	.ci/packages.sh test bench
-	cmake --build $(BUILD) --target plugins
-	tests/bench/instructions.sh
+	cmake --build $(BUILD) --target plugins floor
+	FLOOR_DIR=$(BUILD)/tests/bench/plugins tests/bench/instructions.sh
 
 test-fault: configure ## kill, fail, starve of answers: what is left of each call; LONG=1: at every system call
 	.ci/packages.sh test
