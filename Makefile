@@ -60,6 +60,7 @@ bench: configure ## measure against Debian's Go plugins and the floor program, i
 	.ci/packages.sh test bench
 	cmake --build $(BUILD)
 	$(BUILD)/tests/bench/cnative_bench $(BENCH) $(CNI_BIN_DIR) /usr/lib/cni $(BUILD)/tests/bench/plugins docs/performance.md docs/performance
+	$(if $(BENCH),,tests/bench/breakdown.sh 40 docs/performance.md)
 
 bench-quick: ## the same in a minute, printed only
 	$(MAKE) bench BENCH=--quick

@@ -12,7 +12,7 @@ packages() {
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
     test) echo conntrack containernetworking-plugins dbus-daemon firewalld iptables netcat-openbsd python3-nftables strace \
         binutils && packages demo ;;
-    bench) echo valgrind ;;
+    bench) echo valgrind iperf3 ;;
     e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
     lint) echo clang-format clang-tidy shellcheck ;;

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# breakdown.sh [RUNS]: where the time of one chain ADD and DEL goes, by system call: medians over RUNS (default 40) calls
+# breakdown.sh [RUNS [REPORT.md]]: where the time of one chain ADD and DEL goes, by system call: medians over RUNS (default 40) calls
 # under `strace -T --seccomp-bpf`, which stops only at the calls listed. The time of a call is the kernel's; what is
 # between calls is the plugin's own, and the start of the process before the first.
-# Usage: [CNI_BIN_DIR=bin] tests/bench/breakdown.sh. Prints a Markdown table. Works in namespaces of its own.
+# Prints a Markdown table, and puts it into the report between its marker lines. Usage: [CNI_BIN_DIR=bin]
+# tests/bench/breakdown.sh. Works in namespaces of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-bin}" && pwd)
@@ -11,13 +12,13 @@ export CNI_BIN_DIR
 # shellcheck source=tests/lib/runtime.sh
 . tests/lib/runtime.sh
 enter_private_host "$0" "$@"
-runs=${1:-40}
+runs=${1:-40} report=${2-}
 
 cat >/run/bridge.json <<'X'
 {"cniVersion":"1.0.0","name":"net","type":"bridge","bridge":"br0","isDefaultGateway":true,"ipMasq":true,
  "ipam":{"type":"host-local","ranges":[[{"subnet":"10.9.0.0/16"}],[{"subnet":"fd09::/64"}]]}}
 X
-calls=sendto,sendmsg,recvfrom,recvmsg,close,setns,vfork,clone,clone3,wait4,waitid,poll,openat,write,fsync,renameat,flock,socket,unlinkat
+calls=socketpair,sendto,sendmsg,recvfrom,recvmsg,close,setns,vfork,clone,clone3,wait4,waitid,poll,openat,write,fsync,renameat,flock,socket,unlinkat
 
 # What a line of strace is about: the call, for netlink the message, the time.
 read_trace() { # VERB PLUGIN <trace
@@ -55,10 +56,21 @@ for ((run = 0; run < runs; ++run)); do
     traced DEL bridge "c$run" /run/bridge.del
 done
 
-echo '| call | system call | times | µs |'
-echo '|---|---|---|---|'
-sort -t $'\t' -k1,1 -k2,2 -k4,4n /run/samples | awk -F '\t' '
+table() {
+    echo '| call | system call | times | µs |'
+    echo '|---|---|---|---|'
+    sort -t $'\t' -k1,1 -k2,2 -k4,4n /run/samples | awk -F '\t' '
     function flush() { if (n) printf "%s\t%s\t%d\t%d\n", call, what, count, value[int((n + 1) / 2)] }
     $1 != call || $2 != what { flush(); n = 0; call = $1; what = $2 }
     { value[++n] = $4; count = $3 }
     END { flush() }' | sort -t $'\t' -k1,1 -k4,4nr | awk -F '\t' '$4 >= 10 { print "| " $1 " | " $2 " | " $3 " | " $4 " |" }'
+}
+
+table | tee /run/table
+[ -z "$report" ] || {
+    awk 'FNR == NR { table = table $0 "\n"; next }
+        /^<!-- end of breakdown -->$/ { skip = 0 }
+        !skip { print }
+        /^<!-- breakdown -->$/ { printf "%s", table; skip = 1 }' /run/table "$report" >/run/report
+    cat /run/report >"$report"
+}

@@ -90,6 +90,8 @@ void enter_world() {
 Sample& Sample::operator+=(const Sample& other) {
     microseconds += other.microseconds;
     peak_kib = std::max(peak_kib, other.peak_kib);
+    gigabits += other.gigabits;
+    bytes += other.bytes;
     failures += other.failures;
     return *this;
 }

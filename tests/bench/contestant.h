@@ -13,8 +13,10 @@ namespace bench {
 /// What one measured plugin call, or group of calls, took.
 struct Sample {
     double microseconds = 0;
-    long peak_kib = 0; ///< peak resident memory, of steps that measure it
-    int failures = 0;  ///< calls that did not exit 0
+    long peak_kib = 0;   ///< peak resident memory, of steps that measure it
+    int failures = 0;    ///< calls that did not exit 0
+    double gigabits = 0; ///< a second, of steps that measure throughput
+    double bytes = 0;    ///< received over netlink, of steps that trace
     Sample& operator+=(const Sample& other);
 };
 

@@ -139,6 +139,32 @@ nfgenmsg nf_header(int family, std::uint16_t resource) {
     return {.nfgen_family = static_cast<std::uint8_t>(family), .version = NFNETLINK_V0, .res_id = htons(resource)};
 }
 
+// close() would wait for the kernel to free what was deleted: see pkg/os/close_later.h.
+void close_later(int fd) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0)
+        die("socketpair");
+    const int sent[2] = {fd, pair[1]};
+    char byte = 0;
+    iovec content{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof sent)] = {};
+    msghdr message{};
+    message.msg_iov = &content;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof sent);
+    std::memcpy(CMSG_DATA(rights), sent, sizeof sent);
+    if (sendmsg(pair[0], &message, 0) < 0)
+        die("sendmsg");
+    close(fd);
+    close(pair[1]);
+    close(pair[0]);
+}
+
 struct Batch {
     Messages messages;
     std::size_t acknowledged = 0;
@@ -167,7 +193,10 @@ struct Batch {
     void commit() {
         reinterpret_cast<nlmsghdr*>(messages.bytes + acknowledged)->nlmsg_flags |= NLM_F_ACK;
         messages.begin(NFNL_MSG_BATCH_END, 0, nf_header(AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
-        talk(netlink(NETLINK_NETFILTER), messages, "nf_tables batch"); // closed at exit, after the link is gone
+        const int fd = netlink(NETLINK_NETFILTER);
+        talk(fd, messages, "nf_tables batch");
+        if (!adding())
+            close_later(fd);
     }
 
   private:

@@ -15,27 +15,6 @@ std::string number(double value, int digits) {
     return text;
 }
 
-constexpr const char* colours[] = {"#1565c0", "#ef6c00", "#2e7d32", "#6a1b9a", "#c62828"};
-
-std::string element(const std::string& kind, const std::string& attributes, const std::string& content = {}) {
-    return "<" + kind + " " + attributes + (content.empty() ? "/>\n" : ">" + content + "</" + kind + ">\n");
-}
-
-std::string label(double x, double y, const std::string& text, const std::string& anchor = "middle", int size = 12) {
-    return element("text",
-                   "x=\"" + number(x, 1) + "\" y=\"" + number(y, 1) + "\" font-size=\"" + std::to_string(size) +
-                       "\" text-anchor=\"" + anchor + "\"",
-                   text);
-}
-
-std::string svg(const std::string& body) {
-    return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"400\" font-family=\"sans-serif\">\n"
-           "<rect width=\"720\" height=\"400\" fill=\"white\"/>\n" +
-           body + "</svg>\n";
-}
-
-constexpr double left = 70, right = 560, top = 40, bottom = 350;
-
 } // namespace
 
 double Case::at(const std::string& contestant, double percentile) const {
@@ -47,6 +26,17 @@ double Case::at(const std::string& contestant, double percentile) const {
         times.push_back(sample.microseconds);
     std::ranges::sort(times);
     return times[static_cast<std::size_t>(percentile * static_cast<double>(times.size() - 1) + 0.5)];
+}
+
+double Case::median_of(const std::string& contestant, double Sample::*value) const {
+    const auto found = samples_.find(contestant);
+    if (found == samples_.end() || found->second.empty())
+        return 0;
+    std::vector<double> values;
+    for (const Sample& sample : found->second)
+        values.push_back(sample.*value);
+    std::ranges::sort(values);
+    return values[values.size() / 2];
 }
 
 int Case::failures(const std::string& contestant) const {
@@ -98,81 +88,6 @@ std::string table(const std::vector<Case>& cases, const std::vector<std::string>
         out += ratios + " " + failures + " |\n";
     }
     return out;
-}
-
-std::string line_plot(const std::string& title, const std::string& x_label, const std::vector<Series>& series) {
-    double most_x = 1, most_y = 0, least_y = 1e9;
-    for (const Series& one : series) {
-        for (const auto& [x, y] : one.points) {
-            most_x = std::max(most_x, x);
-            most_y = std::max(most_y, y);
-            least_y = std::min(least_y, y);
-        }
-    }
-    // Milliseconds on a logarithmic axis: contestants lie decades apart.
-    const double low = std::floor(std::log10(least_y)), high = std::ceil(std::log10(most_y));
-    const auto px = [&](double x) { return left + (right - left) * x / most_x; };
-    const auto py = [&](double y) {
-        return bottom - (bottom - top) * (std::log10(y) - low) / std::max(1.0, high - low);
-    };
-    std::string body = label(360, 22, title, "middle", 15) + label((left + right) / 2, 388, x_label);
-    for (double decade = low; decade <= high; ++decade) {
-        const double y = py(std::pow(10, decade));
-        body += element("line", "x1=\"" + number(left, 0) + "\" x2=\"" + number(right, 0) + "\" y1=\"" + number(y, 1) +
-                                    "\" y2=\"" + number(y, 1) + "\" stroke=\"#ddd\"");
-        body += label(left - 6, y + 4, number(std::pow(10, decade), decade < 0 ? 1 : 0) + " ms", "end");
-    }
-    for (int tick = 0; tick <= 4; ++tick)
-        body += label(px(most_x * tick / 4), bottom + 18, number(most_x * tick / 4, 0));
-    for (std::size_t i = 0; i < series.size(); ++i) {
-        const std::string colour = colours[i % std::size(colours)];
-        std::string path;
-        for (const auto& [x, y] : series[i].points) {
-            path += (path.empty() ? "M" : " L") + number(px(x), 1) + " " + number(py(y), 1);
-            body += element("circle", "cx=\"" + number(px(x), 1) + "\" cy=\"" + number(py(y), 1) +
-                                          "\" r=\"3\" fill=\"" + colour + "\"");
-        }
-        body += element("path", "d=\"" + path + "\" fill=\"none\" stroke-width=\"2\" stroke=\"" + colour + "\"");
-        const double y = top + 20.0 * static_cast<double>(i);
-        body += element("rect",
-                        "x=\"575\" y=\"" + number(y - 9, 1) + "\" width=\"10\" height=\"10\" fill=\"" + colour + "\"");
-        body += label(590, y, series[i].name, "start");
-    }
-    return svg(body);
-}
-
-std::string bar_chart(const std::string& title, const std::vector<Bar>& bars) {
-    double most = 0;
-    for (const Bar& bar : bars) {
-        double sum = 0;
-        for (const auto& [name, value] : bar.parts)
-            sum += value;
-        most = std::max(most, sum);
-    }
-    std::string body = label(360, 22, title, "middle", 15);
-    for (std::size_t i = 0; i < bars.size(); ++i) {
-        const double y = top + 30 + static_cast<double>(i) * (bottom - top) / static_cast<double>(bars.size());
-        double x = 110, sum = 0;
-        body += label(100, y + 24, bars[i].name, "end", 13);
-        for (std::size_t part = 0; part < bars[i].parts.size(); ++part) {
-            const double width = 470 * bars[i].parts[part].second / most;
-            body +=
-                element("rect", "x=\"" + number(x, 1) + "\" y=\"" + number(y, 1) + "\" width=\"" + number(width, 1) +
-                                    "\" height=\"36\" fill=\"" + colours[part % std::size(colours)] + "\"");
-            x += width;
-            sum += bars[i].parts[part].second;
-        }
-        body += label(x + 8, y + 24, number(sum, 1) + " ms", "start", 13);
-    }
-    if (!bars.empty()) {
-        for (std::size_t part = 0; part < bars[0].parts.size(); ++part) {
-            const double x = 110 + 140.0 * static_cast<double>(part);
-            body += element("rect", "x=\"" + number(x, 1) + "\" y=\"375\" width=\"10\" height=\"10\" fill=\"" +
-                                        std::string(colours[part % std::size(colours)]) + "\"");
-            body += label(x + 15, 385, bars[0].parts[part].first, "start");
-        }
-    }
-    return svg(body);
 }
 
 } // namespace bench

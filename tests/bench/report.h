@@ -19,6 +19,8 @@ class Case {
     /// Percentile of the wall time, in microseconds; 0.5 is the median, 1 the maximum.
     [[nodiscard]] double at(const std::string& contestant, double percentile) const;
     [[nodiscard]] double median(const std::string& contestant) const { return at(contestant, 0.5); }
+    /// Median of what a step measured other than time.
+    [[nodiscard]] double median_of(const std::string& contestant, double Sample::*value) const;
     [[nodiscard]] int failures(const std::string& contestant) const;
     [[nodiscard]] std::size_t count(const std::string& contestant) const;
 
@@ -29,18 +31,6 @@ class Case {
 
 /// A table: one line a case, for each contestant median / p95 / p99 / max, then ratios of medians to "ours".
 std::string table(const std::vector<Case>& cases, const std::vector<std::string>& contestants);
-std::string milliseconds(double microseconds);
-
-/// One line of a plot.
-struct Series {
-    std::string name;
-    std::vector<std::pair<double, double>> points; ///< x, milliseconds
-};
-std::string line_plot(const std::string& title, const std::string& x_label, const std::vector<Series>& series);
-struct Bar {
-    std::string name;
-    std::vector<std::pair<std::string, double>> parts; ///< label, milliseconds
-};
-std::string bar_chart(const std::string& title, const std::vector<Bar>& bars);
+std::string milliseconds(double microseconds); ///< without the unit
 
 } // namespace bench

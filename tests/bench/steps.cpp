@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "steps.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <set>
+#include <unistd.h>
+
+#include "traffic.h"
 
 namespace bench {
 
@@ -42,11 +48,20 @@ std::string result_for(int container) {
 
 constexpr int mapped_port = 8080;
 
+// The config above with one entry of our own kind: ten thousand ports.
+std::string range_config(const std::string& result) {
+    std::string config = portmap_config(result, 20000, 1);
+    const std::string one = R"("hostPort":20000,"containerPort":80)";
+    return config.replace(config.find(one), one.size(),
+                          R"("hostPort":20000,"hostPortEnd":29999,"containerPort":20000)");
+}
+
 // ADD once so that what all containers share is there, and DEL; keeps the result for portmap.
 Sample prepare(World& world, Kind kind, const std::string& ours) {
     World maker(kind == Kind::floor ? ours : world.bin_dir());
     Sample sample = maker.call({"bridge", "ADD", bridge_config()});
     world.memory["portmap"] = portmap_config(maker.output(), mapped_port, 1);
+    world.memory["range"] = range_config(maker.output());
     sample += maker.call({"portmap", "ADD", world.memory["portmap"]});
     if (kind == Kind::floor) {
         const std::string link =
@@ -128,9 +143,9 @@ Sample peak(World& world, const std::string& floor, const std::string& plugin, c
 
 // --- many at once ---
 
-std::vector<Call> crowd(const std::string& verb, bool own_bridges) {
+std::vector<Call> crowd(const std::string& verb, bool own_bridges, int size = parallel_calls) {
     std::vector<Call> calls;
-    for (int i = 0; i < parallel_calls; ++i) {
+    for (int i = 0; i < size; ++i) {
         const std::string n = text(i);
         calls.push_back({"bridge", verb,
                          own_bridges
@@ -145,6 +160,61 @@ Sample make_crowd(World&) {
     for (int i = 0; i < parallel_calls; ++i)
         sh("ip netns add crowd" + text(i));
     return {};
+}
+
+// Addresses that two of the crowd have, and members without one.
+Sample duplicates(World&) {
+    std::set<std::string> seen;
+    Sample sample;
+    for (int i = 0; i < parallel_calls; ++i) {
+        const std::string address =
+            sh("ip -n crowd" + text(i) + " -o -4 addr show dev eth0 2>/dev/null | awk '{print $4}'");
+        if (address.empty() || !seen.insert(address).second)
+            ++sample.failures;
+    }
+    return sample;
+}
+
+// --- system calls ---
+
+// strace of one bridge ADD, into /tmp/cnative-bench-trace; how much the kernel told us by netlink.
+Sample trace(World& world) {
+    std::ofstream("/run/config") << bridge_config();
+    std::string more;
+    for (const auto& [key, value] : world.environment)
+        more += key + "=" + value.substr(0, value.find('\n')) + " ";
+    sh(more + "CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=" + world.bin_dir() +
+       " strace -f -o /tmp/cnative-bench-trace " + world.bin_dir() + "/bridge < /run/config > /dev/null 2>&1");
+    Sample sample = world.call({"bridge", "DEL", bridge_config()});
+    sample.bytes = std::atof(
+        sh("awk '/recv(msg|from)\\(/ && / = [0-9]+$/ {sum += $NF} END {print sum + 0}' /tmp/cnative-bench-trace")
+            .c_str());
+    return sample;
+}
+
+// Links, addresses, routes, policy rules and netfilter rules that are none of ours.
+Sample make_busy_host(World&) {
+    {
+        std::ofstream file("/run/busy");
+        for (int i = 0; i < 200; ++i)
+            file << "link add busy" << i << " type veth peer name busyp" << i << "\nlink set busy" << i
+                 << " up\naddr add 172.16." << i << ".1/24 dev busy" << i << "\n";
+        for (int i = 0; i < 2000; ++i)
+            file << "route add 172.20." << i / 256 << "." << i % 256 << "/32 dev lo\n";
+        for (int i = 0; i < 500; ++i)
+            file << "rule add from 172.21." << i / 256 << "." << i % 256 << " lookup 100\n";
+    }
+    sh("ip -batch /run/busy; nft add table ip busy; nft add chain ip busy c; for i in $(seq 200); do echo add rule ip "
+       "busy "
+       "c ip saddr 172.22.0.$i drop; done | nft -f -");
+    return {};
+}
+
+Sample make_idle_host(World&) {
+    return sh("for i in $(seq 0 199); do echo link del busy$i; done | ip -batch -; ip route flush dev lo table main "
+              "proto "
+              "boot; while ip rule del lookup 100 2>/dev/null; do :; done; nft delete table ip busy"),
+           Sample{};
 }
 
 // --- the host's own rules ---
@@ -167,13 +237,41 @@ Sample foreign_ruleset(World&, int rules, int elements) {
     return {};
 }
 
+void add_traffic(std::map<std::string, Step>& steps) {
+    steps["outside"] = make_outside;
+    steps["serve"] = [](World& world) { return start_server(world, 80); };
+    steps["stop serving"] = stop_server;
+    steps["connect"] = [](World&) { return connect_once(mapped_port); };
+    for (const int seconds : {1, 3}) {
+        steps["masqueraded " + text(seconds)] = [=](World&) { return masqueraded_throughput(seconds); };
+        steps["mapped " + text(seconds)] = [=](World&) { return mapped_throughput(seconds, mapped_port, 80); };
+    }
+}
+
+Sample version(World& world, const std::string& plugin) {
+    const bool there = std::filesystem::exists(world.bin_dir() + "/" + plugin); // the floor program has one for all
+    return world.call({there ? plugin : "loopback", "VERSION", ""});
+}
+
 } // namespace
+
+std::vector<std::string> plugins_in(const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        if (entry.is_regular_file() && access(entry.path().c_str(), X_OK) == 0)
+            names.push_back(entry.path().filename());
+    }
+    std::ranges::sort(names);
+    return names;
+}
 
 std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std::string& floor) {
     std::map<std::string, Step> all;
     all["prepare"] = [=](World& world) { return prepare(world, kind, ours); };
-    for (const std::string plugin : {"bridge", "host-local", "portmap", "loopback"})
-        all["version " + plugin] = [=](World& world) { return world.call({plugin, "VERSION", ""}); };
+    for (const std::string& plugin : plugins_in(ours)) {
+        all["version " + plugin] = [=](World& world) { return version(world, plugin); };
+        all["rss version " + plugin] = [=](World& world) { return peak(world, floor, plugin, "VERSION", ""); };
+    }
     for (const std::string verb : {"ADD", "DEL"}) {
         all["bridge " + verb] = [=](World& world) { return world.call({"bridge", verb, bridge_config()}); };
         all["portmap " + verb] = [=](World& world) { return world.call({"portmap", verb, world.memory["portmap"]}); };
@@ -184,15 +282,24 @@ std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std:
         all["rss host-local " + verb] = [=](World& world) {
             return peak(world, floor, "host-local", verb, pool_config("pool60000", "10.20.0.0/16"));
         };
+        all["rss loopback " + verb] = [=](World& world) {
+            return peak(world, floor, "loopback", verb, R"({"cniVersion":"1.0.0","name":"lo","type":"loopback"})");
+        };
+        all["range " + verb] = [=](World& world) { return world.call({"portmap", verb, world.memory["range"]}); };
         all["200 ports " + verb] = [=](World& world) {
             return world.call({"portmap", verb, portmap_config(result_for(50), 30000, 200), "many"});
         };
         all["one bridge " + verb] = [=](World& world) { return world.call_all(crowd(verb, false)); };
         all["own bridges " + verb] = [=](World& world) { return world.call_all(crowd(verb, true)); };
+        for (const int size : fewer_calls)
+            all[text(size) + " at once " + verb] = [=](World& world) {
+                return world.call_all(crowd(verb, false, size));
+            };
         for (const int mappings : {500, 2000, 10000})
             all["map " + text(mappings) + " " + verb] = map_ports(mappings, verb);
     }
     all["crowd"] = make_crowd;
+    all["duplicates"] = duplicates;
     all["foreign"] = [](World& world) { return foreign_ruleset(world, 200000, 1000000); };
     all["foreign small"] = [](World& world) { return foreign_ruleset(world, 20000, 100000); };
     all["no foreign"] = [](World&) { return sh("nft delete table ip foreign"), Sample{}; };
@@ -200,7 +307,7 @@ std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std:
         add_pool(all, "pool" + text(leases), "10.20.0.0/16", leases, false);
     add_pool(all, "poolfull", "10.20.0.0/16", 65533 - 10, false);
     add_pool(all, "poolsix", "fd20::/64", 60000, true);
-    all["first address"] = [](World&) { // so that ours gets what the floor program always gets
+    all["first address"] = [](World&) { // the one that portmap's config and the floor program know
         return sh("rm -f /var/lib/cni/networks/bench/last_reserved_ip.*"), Sample{};
     };
     all["state"] = [](World&) {
@@ -209,16 +316,10 @@ std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std:
            "ruleset; ls /var/lib/cni/networks/bench) > /tmp/cnative-bench-state");
         return Sample{};
     };
-    all["trace"] = [](World& world) {
-        std::ofstream("/run/config") << bridge_config();
-        std::string more;
-        for (const auto& [key, value] : world.environment)
-            more += key + "=" + value.substr(0, value.find('\n')) + " ";
-        sh(more +
-           "CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=" + world.bin_dir() +
-           " strace -f -o /tmp/cnative-bench-trace " + world.bin_dir() + "/bridge < /run/config > /dev/null 2>&1");
-        return world.call({"bridge", "DEL", bridge_config()});
-    };
+    all["trace"] = trace;
+    all["busy host"] = make_busy_host;
+    all["idle host"] = make_idle_host;
+    add_traffic(all);
     return all;
 }
 

@@ -14,6 +14,10 @@ enum class Kind { plugins, floor };
 /// expects to be there; `floor` is that of the floor program. Steps "rss …" put the peak into Sample::peak_kib.
 std::map<std::string, Step> steps(Kind kind, const std::string& ours, const std::string& floor);
 
+/// The executables in a folder.
+std::vector<std::string> plugins_in(const std::string& folder);
+
 inline constexpr int parallel_calls = 100;
+inline constexpr int fewer_calls[] = {1, 10, 30}; ///< further points of the plot
 
 } // namespace bench
