@@ -206,7 +206,7 @@ left_behind() {
         leases | sed 's/.*/lease/'
         find /run/netns -mindepth 1 | sed 's/.*/network namespace/'
         find /run/cni /var/lib/cni -type f ! -path '/var/lib/cni/networks/*' 2>/dev/null |
-            sed 's/^/file: /; s/[0-9a-f]\{64\}\|[0-9]\{6,\}/ID/g'
+            sed 's/^/file: /; s/[0-9a-f]\{16,\}\|[0-9]\{6,\}/ID/g'
         left_in_netfilter
     } | sort | uniq -c | sed 's/^ *//'
 }
@@ -226,14 +226,8 @@ left_in_netfilter() {
         s/\b('"$networks4"')\.(0|1)(\/24|\/16)?\b/NETWORK/g; s/\b'"$networks6"'[0-9a-f:]*:1?(\/64)?( |,|$)/NETWORK\2/g
         s/\b('"$networks4"')\.[0-9]+/ADDRESS/g; s/\b'"$networks6"'[0-9a-f:]+/ADDRESS/g' | grep -E 'ADDRESS|HASH' | sed 's/^/rule: /'
 }
-# Exactly what left-SET.txt beside the script says, which is nothing when there is none. A line 'if firewall: …' counts
-# when the firewall plugin is ours.
-nothing_left() { diff <(expected_left) <(left_behind); }
-expected_left() {
-    local conditional='/^if firewall: /d'
-    [ ! -x "$PLUGIN_DIR/firewall" ] || conditional='s/^if firewall: //'
-    [ ! -f "$client_folder/left-$plugin_set.txt" ] || sed "/^#/d; $conditional" "$client_folder/left-$plugin_set.txt"
-}
+# Exactly what left-SET.txt beside the script says, which is nothing when there is none.
+nothing_left() { diff <(grep -v '^#' "$client_folder/left-$plugin_set.txt" 2>/dev/null) <(left_behind); }
 check_left() { # LIST…
     if [ -f "$client_folder/left-$plugin_set.txt" ]; then
         check "what is left is what left-$plugin_set.txt lists" nothing_left
