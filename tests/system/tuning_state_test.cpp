@@ -167,6 +167,34 @@ TEST_CASE("tuning: a data folder that cannot be made fails the ADD before anythi
     CHECK(link_of(c1) == before);
 }
 
+// It left the empty file that tells the network, for GC.
+TEST_CASE("tuning: a saved state that cannot be written fails the ADD, and leaves nothing") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    const json before = link_of(c1);
+    // Room for the folders and the empty file, and no more.
+    sh("mkdir -p /run/cni/tuning; mount -t tmpfs -o nr_inodes=4 tmpfs /run/cni/tuning");
+    const Answer answer = invoke(tuning("ADD", all_keys));
+    CHECK(answer.status == 1);
+    CHECK(answer.code() == 5);
+    CHECK(answer.msg() ==
+          "failed to save file eth0.json: create /run/cni/tuning/c1_eth0.json: no space left on device");
+    CHECK(link_of(c1) == before);
+    CHECK(sh("find /run/cni -type f") == "");
+}
+
+TEST_CASE("tuning: what DEL cannot restore is told on stderr, and the file goes") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    REQUIRE(invoke(tuning("ADD", {{"mtu", 1400}, {"promisc", true}})).ok());
+    std::ofstream(saved_file) << "{\"mtu\": 99999999, \"promisc\": false}";
+    const Answer answer = invoke(tuning("DEL"));
+    CHECK(answer.ok());
+    CHECK_MESSAGE(contains(answer.err, "failed to restore MTU"), answer.err);
+    CHECK(link_of(c1)["promisc"] == false);
+    CHECK(!is_there(saved_file));
+}
+
 TEST_CASE("tuning: killed between saving and changing, or after, DEL restores") {
     World world;
     const std::string c1 = with_eth0(world);

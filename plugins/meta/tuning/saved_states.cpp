@@ -61,18 +61,14 @@ std::optional<SavedStates> SavedStates::find(const std::string& data_dir) {
 }
 
 // The claim comes first: a file without one would never be collected.
-bool SavedStates::save(const cni::Invocation& call, const LinkState& found) {
-    const std::string name = file_name(call);
-    return told_as(os::cat("failed to save file ", call.ifname, ".json: "), [&] {
+void SavedStates::save(const cni::Invocation& call, const LinkState& state) {
+    const std::string name = file_name(call), content = write(state);
+    told_as(os::cat("failed to save file ", call.ifname, ".json: "), [&] {
         const os::Fd claims =
             os::make_dir_at(os::make_dir_at(dir_, claims_folder, folder_mode), call.network, folder_mode);
         (void)os::create_file_at(claims, name, {}, file_mode);
-        if (os::create_file_at(dir_, name, write(found), file_mode))
-            return true;
-        const LinkState saved = load(call).value_or(LinkState{});
-        if (const LinkState all = merged(saved, found); all != saved)
-            os::replace_file_at(dir_, name, write(all), file_mode);
-        return false;
+        if (!os::create_file_at(dir_, name, content, file_mode))
+            os::replace_file_at(dir_, name, content, file_mode);
     });
 }
 

@@ -22,8 +22,8 @@ class SavedStates {
     /// Nothing when there is none.
     [[nodiscard]] static std::optional<SavedStates> find(const std::string& data_dir);
 
-    /// Keeps what was saved before: after an ADD that was killed, the link is changed already. false: there was a file.
-    bool save(const cni::Invocation& call, const LinkState& found);
+    /// Puts it in the place of what was saved before.
+    void save(const cni::Invocation& call, const LinkState& state);
     /// Nothing when there is none, or one that cannot be read (a warning says so).
     [[nodiscard]] std::optional<LinkState> load(const cni::Invocation& call) const;
     /// Absent is fine.

@@ -72,13 +72,14 @@ void change_link(const cni::Invocation& call, const Config& config, os::Undo& un
         throw cni::Error(os::cat("failed to get ", os::quote(call.ifname), ": Link not found"));
     const LinkState found = tuning::state_of(*link, config.link);
     SavedStates states = SavedStates::make(config.data_dir);
-    const bool first = states.save(call, found);
-    undo.push(os::cat("attributes of ", call.ifname), [=, dir = config.data_dir] {
+    const auto saved = states.load(call); // by an ADD that was killed, after which the link is no original
+    undo.push(os::cat("attributes of ", call.ifname), [=, first = !saved, dir = config.data_dir] {
         if (!restore(call, found))
             throw cni::Error("not all could be restored");
-        if (auto saved = SavedStates::find(dir); saved && first)
-            saved->forget(call);
+        if (auto remembered = SavedStates::find(dir); remembered && first)
+            remembered->forget(call);
     });
+    states.save(call, saved ? tuning::merged(*saved, found) : found);
     for (const tuning::Change& change : tuning::changes_to(config.link))
         make(change, container, link->index);
 }
@@ -99,14 +100,16 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     return result;
 }
 
-// A chain is torn down whatever has become of its interface: what cannot be restored is told, but fails nothing.
+// A chain is torn down whatever has become of its interface: what cannot be restored, at the second try either, is told
+// but fails nothing. Nobody will ask again, so the file goes.
 void del(const cni::Invocation& call) {
     auto states = SavedStates::find(tuning::data_dir_leniently(call));
     if (!states)
         return;
     const auto state = states->load(call);
-    if (!state || restore(call, *state))
-        states->forget(call);
+    if (state && !restore(call, *state))
+        (void)restore(call, *state);
+    states->forget(call);
 }
 
 template <typename Value>
