@@ -92,7 +92,7 @@ void remove_masquerade(Socket& socket, const std::string& owner, std::span<const
         std::vector<Element> keys;
         for (const inet::Address& address : known)
             keys.push_back(element_for(address, owner));
-        const std::size_t removed = remove_owned(socket, shared_table(), std::move(keys), owner);
+        const std::size_t removed = remove_owned(socket, shared_table(), std::move(keys), owner).size();
         if (known.empty() || (expected && removed < known.size()))
             remove_all_owned(socket, shared_table(), sets(), [&](const std::string& other) { return other == owner; });
     } catch (const Error& error) {

@@ -163,7 +163,8 @@ bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
     return been_here;
 }
 
-std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner) {
+std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
+                                  const std::string& owner) {
     // Removing an element twice fails the batch, and a dump may list one twice: the kernel starts over when it resizes
     // a set's hash table under it.
     const auto place = [](const Element& e) { return std::tie(e.set, e.key); };
@@ -171,12 +172,15 @@ std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element
     keys.erase(std::unique(keys.begin(), keys.end(), same_key), keys.end());
     for (int tries = 1; !keys.empty(); ++tries) {
         const std::uint32_t generation = socket.generation();
-        std::erase_if(keys, [&](const Element& element) {
-            const auto now = find(socket, table, element.set, element.key);
-            return !now || now->owner != owner || !same_key(*now, element);
-        });
+        std::vector<Element> found;
+        for (const Element& element : keys) {
+            auto now = find(socket, table, element.set, element.key);
+            if (now && now->owner == owner && same_key(*now, element))
+                found.push_back(std::move(*now));
+        }
+        keys = std::move(found);
         if (keys.empty())
-            return 0;
+            break;
         Transaction batch(socket, table);
         for (const Element& element : keys)
             batch.remove(element);
@@ -185,13 +189,13 @@ std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element
             batch.only_if_generation(generation);
         try {
             batch.commit();
-            return keys.size();
+            return keys;
         } catch (const Error& error) {
             if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_tries)
                 throw;
         }
     }
-    return 0;
+    return {};
 }
 
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test) {
@@ -205,7 +209,7 @@ void remove_all_owned(Socket& socket, const Table& table, const std::vector<std:
     std::exception_ptr first;
     for (auto& [owner, elements] : by_owner) {
         try {
-            remove_owned(socket, table, std::move(elements), owner);
+            (void)remove_owned(socket, table, std::move(elements), owner);
         } catch (const Error&) {
             first = first ? first : std::current_exception();
         }

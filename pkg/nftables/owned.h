@@ -41,8 +41,9 @@ bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
 
 /// Removes those of the given keys whose owner is `owner`: looked up one by one, and removed in one batch that the
 /// kernel refuses when anything changed since (then it is done again). The rest of the sets is never looked at.
-/// Returns how many there were.
-std::size_t remove_owned(Socket& socket, const Table& table, std::vector<Element> keys, const std::string& owner);
+/// Returns those that were there, as they were.
+std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
+                                  const std::string& owner);
 
 using OwnerTest = std::function<bool(const std::string& owner)>;
 /// Lists the sets in full and removes every element whose owner passes the test; goes on after an owner whose elements

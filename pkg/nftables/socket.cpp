@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,9 +58,7 @@ void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, P
 } // namespace
 
 void Socket::Closer::operator()(mnl_socket* socket) const noexcept {
-    std::optional<os::CloseLater> second_owner;
-    if (later)
-        second_owner.emplace(mnl_socket_get_fd(socket));
+    const os::CloseLater second_owner(mnl_socket_get_fd(socket));
     (void)mnl_socket_close(socket);
 }
 

@@ -30,8 +30,8 @@ struct Table {
 };
 
 /// One NETLINK_NETFILTER socket, opened when first used, in the network namespace of that moment.
-/// Closing one waits 10-20 ms as long as the kernel has deleted things to free, RCU readers permitting; of a socket that
-/// has deleted something, closing is left to the kernel.
+/// Closing one waits 10-20 ms while the kernel has something to free that was deleted, by this process or any other; so
+/// that is left to the kernel.
 class Socket {
   public:
     Socket();
@@ -54,16 +54,12 @@ class Socket {
         int err = 0;
         std::uint32_t sequence = 0;
     };
-    /// Something was deleted by it.
-    void close_later() { socket_.get_deleter().later = true; }
     /// Sends a batch and waits for the acknowledgement of sequence number `last`. Empty when all of it was done.
     [[nodiscard]] std::vector<Refusal> send_batch(std::span<const char> batch, std::uint32_t first, std::uint32_t last);
     [[nodiscard]] std::uint32_t next_sequence() { return ++sequence_; }
 
   private:
     struct Closer {
-        Closer() noexcept {}
-        bool later = false;
         void operator()(mnl_socket* socket) const noexcept;
     };
     mnl_socket* open();

@@ -74,10 +74,6 @@ std::string_view family_text(std::uint8_t family) {
     }
 }
 
-bool deletes(int type) {
-    return type == NFT_MSG_DELSETELEM || type == NFT_MSG_DELRULE || type == NFT_MSG_DELCHAIN;
-}
-
 std::string element_text(const Element& element) {
     return os::cat(element.set, " { ", os::hex(element.key), element.key_end.empty() ? "" : "-",
                    os::hex(element.key_end), element.owner.empty() ? "" : " comment ",
@@ -342,8 +338,6 @@ void Transaction::commit() {
     }
     (void)batch.mark(false, {});
 
-    if (std::ranges::any_of(operations_, [](const Operation& operation) { return deletes(operation.type); }))
-        socket_->close_later();
     const auto refusals = socket_->send_batch(batch.bytes(), first, last);
     if (refusals.empty())
         return;

@@ -177,12 +177,13 @@ TEST_CASE("portmap config: a broken prevResult has the Go suite's prefix, twice"
 }
 
 TEST_CASE("portmap config: DEL reads the mappings of a config that ADD would refuse") {
-    const auto mappings = portmap::parse_mappings_leniently(call_with(
+    const auto config = portmap::parse_leniently(call_with(
         R"({"backend":"pf","snat":7,"runtimeConfig":{"portMappings":[{"hostPort":1,"containerPort":1,"protocol":"udp"}]}})"));
-    REQUIRE(mappings);
-    CHECK(mappings->size() == 1);
-    CHECK_FALSE(portmap::parse_mappings_leniently(call_with(R"({"runtimeConfig":3})")));
-    CHECK_FALSE(portmap::parse_mappings_leniently(call_with(with_mappings(R"({"hostPort":"x"})"))));
+    REQUIRE(config);
+    CHECK(config->mappings.size() == 1);
+    CHECK_FALSE(portmap::parse_leniently(call_with(R"({"runtimeConfig":3})")));
+    CHECK_FALSE(portmap::parse_leniently(call_with(with_mappings(R"({"hostPort":"x"})"))));
+    CHECK_FALSE(portmap::parse_leniently(call_with(R"({"conditionsV4":["what","is","this"]})")));
 }
 
 TEST_CASE("portmap: the container's first address of each family is mapped to") {
@@ -316,14 +317,18 @@ TEST_CASE(
 }
 
 TEST_CASE("portmap elements: DEL asks for all that an ADD may have made") {
-    const auto config = portmap::parse(call_with(with_mappings(
-        R"({"hostPort":8080,"containerPort":80,"protocol":"tcp"},
-           {"hostPort":53,"containerPort":53,"protocol":"udp","hostIP":"fd00::1"})")));
-    std::string sets;
-    for (const nft::Element& key : portmap::possible_keys(config.mappings, targets("10.0.0.2/24", "")))
-        sets += os::cat(key.set, " ");
-    CHECK(sets == "hostports4 conditions4 hairpin4 masq_all4 hostports6 conditions6 hostip_hostports6 "
-                  "hostip_conditions6 ");
+    const auto sets = [](std::string_view conditions, const portmap::Targets& to) {
+        const auto config = portmap::parse(call_with(os::cat("{", conditions, R"("runtimeConfig":{"portMappings":[
+            {"hostPort":8080,"containerPort":80,"protocol":"tcp"},
+            {"hostPort":53,"containerPort":53,"protocol":"udp","hostIP":"fd00::1"}]}})")));
+        std::string names;
+        for (const nft::Element& key : portmap::possible_keys(config, to))
+            names += os::cat(key.set, " ");
+        return names;
+    };
+    CHECK(sets("", targets("10.0.0.2/24", "")) == "hostports4 hairpin4 masq_all4 ");
+    CHECK(sets(R"("conditionsV4":["-i","eth0"],)", targets("10.0.0.2/24", "fd00::2/64")) ==
+          "hostports4 conditions4 hairpin4 masq_all4 hostports6 hostip_hostports6 hairpin6 masq_all6 ");
 }
 
 TEST_CASE("portmap elements: a range is one interval, with the address alone") {
@@ -376,7 +381,7 @@ TEST_CASE("portmap config: mappings of one container do not overlap, but for rep
 TEST_CASE("portmap elements: the record tells attachments and mappings apart, and nothing else") {
     const auto record = [](std::string_view mappings, const portmap::Targets& to, const std::string& owner) {
         const auto config = portmap::parse(call_with(with_mappings(mappings)));
-        return portmap::record(portmap::possible_keys(config.mappings, to), owner);
+        return portmap::record(portmap::possible_keys(config, to), owner);
     };
     constexpr std::string_view one = R"({"hostPort":8080,"containerPort":80,"protocol":"tcp"})";
     constexpr std::string_view moved = R"({"hostPort":8080,"containerPort":81,"protocol":"TCP"})";

@@ -230,9 +230,13 @@ Config parse(const cni::Invocation& call) {
     return config;
 }
 
-std::optional<std::vector<Mapping>> parse_mappings_leniently(const cni::Invocation& call) {
+std::optional<Config> parse_leniently(const cni::Invocation& call) {
     try {
-        return check_mappings(read_mappings(call.config));
+        return Config{
+            .conditions_v4 = parse_conditions("conditionsV4", inet::Family::v4, call.config.texts("conditionsV4")),
+            .conditions_v6 = parse_conditions("conditionsV6", inet::Family::v6, call.config.texts("conditionsV6")),
+            .mappings = check_mappings(read_mappings(call.config)),
+            .prev_result = {}};
     } catch (const cni::Error&) {
         return std::nullopt;
     }

@@ -50,8 +50,8 @@ struct Config {
 
 /// Everything that can be refused without touching the system, in the Go suite's words and order.
 [[nodiscard]] Config parse(const cni::Invocation& call);
-/// For DEL: the mappings of a config that may be broken; nothing when they cannot be relied upon.
-[[nodiscard]] std::optional<std::vector<Mapping>> parse_mappings_leniently(const cni::Invocation& call);
+/// For DEL: the mappings and conditions of a config that may be broken; nothing when they cannot be relied upon.
+[[nodiscard]] std::optional<Config> parse_leniently(const cni::Invocation& call);
 
 /// The container's addresses (with prefix length): the first one of each family.
 struct Targets {

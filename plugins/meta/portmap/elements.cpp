@@ -102,19 +102,21 @@ nft::Element localnet_guard(std::string_view device) {
     return guard;
 }
 
-std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const Targets& targets) {
+std::vector<nft::Element> possible_keys(const Config& config, const Targets& targets) {
     std::vector<nft::Element> keys;
     for (const Words& words : {ipv4, ipv6}) {
-        for (const Mapping& mapping : mappings) {
+        const auto& target = target_of(targets, words);
+        if (!target)
+            continue;
+        for (const Mapping& mapping : config.mappings) {
             if (!mapping.applies_to(words.family))
                 continue;
             keys.push_back(data_side(mapping, words));
-            keys.push_back(condition_side(mapping, words));
+            if (!config.conditions(words.family).empty())
+                keys.push_back(condition_side(mapping, words));
         }
-        if (const auto& target = target_of(targets, words)) {
-            for (const std::string_view stem : {"hairpin", "masq_all"})
-                keys.push_back(element(name(stem, words), nft::key_of(target->address)));
-        }
+        for (const std::string_view stem : {"hairpin", "masq_all"})
+            keys.push_back(element(name(stem, words), nft::key_of(target->address)));
     }
     return keys;
 }

@@ -19,8 +19,9 @@ namespace portmap {
 /// Keeps packets from and to 127.0.0.0/8 off a device that routes loopback addresses. Shared, never removed.
 [[nodiscard]] nft::Element localnet_guard(std::string_view device);
 
-/// Keys of everything that an ADD may have made for these mappings, whatever its other options were.
-[[nodiscard]] std::vector<nft::Element> possible_keys(std::span<const Mapping> mappings, const Targets& targets);
+/// Keys of everything that an ADD may have made for these mappings, conditions and addresses, whatever its other
+/// options were.
+[[nodiscard]] std::vector<nft::Element> possible_keys(const Config& config, const Targets& targets);
 /// Says that the attachment has mappings, and which: its key follows from the owner, its data from the possible keys.
 [[nodiscard]] nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner);
 /// Every set that holds elements of containers.

@@ -67,8 +67,7 @@ std::vector<nft::Element> list_own(nft::Socket& nftables, const std::string& own
 
 /// Elements, and the flows they had sent to the container.
 void remove(nft::Socket& nftables, const std::vector<nft::Element>& elements, const std::string& owner) {
-    nft::remove_owned(nftables, nft::shared_table(), elements, owner);
-    portmap::forget_flows_to_container(elements);
+    portmap::forget_flows_to_container(nft::remove_owned(nftables, nft::shared_table(), elements, owner));
 }
 
 bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
@@ -92,7 +91,7 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
                        .chains = portmap::condition_chains(config),
                        .elements = portmap::elements(config, targets, call.owner()),
                        .find_overlaps = portmap::find_overlaps};
-    wanted.elements.push_back(portmap::record(portmap::possible_keys(config.mappings, targets), call.owner()));
+    wanted.elements.push_back(portmap::record(portmap::possible_keys(config, targets), call.owner()));
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
@@ -114,24 +113,18 @@ void route_loopback(const std::string& device) {
     }
 }
 
-/// This attachment's elements by the keys that config and prevResult tell; nothing when the record says that ADD was
-/// told something else.
-std::optional<std::vector<nft::Element>> find_by_key(nft::Socket& nftables, const cni::Invocation& call,
-                                                     const nft::Element& record) {
-    const auto mappings = portmap::parse_mappings_leniently(call);
+/// Keys of all that this attachment can have, by what config and prevResult tell; nothing when the record says that ADD
+/// was told something else.
+std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, const nft::Element& record) {
+    const auto config = portmap::parse_leniently(call);
     const auto result = call.prev_result_leniently();
-    if (!mappings || !result)
+    if (!config || !result)
         return std::nullopt;
-    const auto keys = portmap::possible_keys(*mappings, portmap::container_addresses(*result, call.ifname));
+    auto keys = portmap::possible_keys(*config, portmap::container_addresses(*result, call.ifname));
     if (portmap::record(keys, record.owner).data != record.data)
         return std::nullopt;
-    std::vector<nft::Element> own = {record};
-    for (const nft::Element& key : keys) {
-        auto element = nft::find(nftables, nft::shared_table(), key.set, key.key);
-        if (element && element->owner == record.owner)
-            own.push_back(std::move(*element));
-    }
-    return own;
+    keys.push_back(record);
+    return keys;
 }
 
 /// Most containers have no mappings: one lookup tells.
@@ -140,8 +133,8 @@ std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation&
     const auto record = nft::find(nftables, nft::shared_table(), key.set, key.key);
     if (!record || record->owner != key.owner)
         return {};
-    auto own = find_by_key(nftables, call, *record);
-    return own ? std::move(*own) : list_own(nftables, call.owner());
+    auto keys = told_keys(call, *record);
+    return keys ? std::move(*keys) : list_own(nftables, call.owner());
 }
 
 // A kernel without nf_tables holds nothing of ours.
