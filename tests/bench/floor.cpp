@@ -4,8 +4,8 @@
 // plugin), parsing nothing, checking nothing, healing nothing. What a real plugin takes beyond this is its own.
 //
 // Called by the name of the plugin it stands for, with CNI_COMMAND ADD or DEL and CNI_NETNS. bench.cpp has made what
-// is shared (bridge, table, sets) before, tells the bridge's index and the host veth's name by FLOOR_BRIDGE and
-// FLOOR_VETH, and compares the outcome with ours.
+// is shared (bridge, table, sets) before, tells the bridge's index, the host veth's name and the hashes in portmap's
+// record by FLOOR_BRIDGE, FLOOR_VETH and FLOOR_RECORD, and compares the outcome with ours.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -195,8 +195,7 @@ struct Batch {
         messages.begin(NFNL_MSG_BATCH_END, 0, nf_header(AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
         const int fd = netlink(NETLINK_NETFILTER);
         talk(fd, messages, "nf_tables batch");
-        if (!adding())
-            close_later(fd);
+        close_later(fd);
     }
 
   private:
@@ -243,6 +242,9 @@ void portmap() {
     batch.element(adding(), "hairpin4", address4, sizeof address4, nullptr, 0);
     batch.element(adding(), "hostports6", key, sizeof key, to6, sizeof to6);
     batch.element(adding(), "hairpin6", address6, sizeof address6, nullptr, 0);
+    std::uint32_t record[3] = {}; // key and value of the entry that says which mappings there are
+    std::sscanf(variable("FLOOR_RECORD"), "%x.%x.%x", &record[0], &record[1], &record[2]);
+    batch.element(adding(), "attachments", record, 8, record + 2, 4);
     batch.commit();
     if (adding())
         say(R"({"cniVersion":"1.0.0"})");

@@ -67,8 +67,9 @@ Sample prepare(World& world, Kind kind, const std::string& ours) {
         const std::string link =
             sh("ip -o link show type veth | sed -n 's/^[0-9]*: \\(veth[0-9a-f]*\\)@.*/\\1/p' | head -1");
         world.environment["FLOOR_VETH"] = link.substr(0, link.find('\n'));
-        world.environment["FLOOR_RECORD"] = sh("nft --debug=netlink list map inet cnative port_mapped 2>/dev/null | sed -nE "
-                                               "'s,.*element ([0-9a-f]{8}) ([0-9a-f]{8}) +: ([0-9a-f]{8}) .*,\\1.\\2.\\3,p'");
+        world.environment["FLOOR_RECORD"] =
+            sh("nft --debug=netlink list map inet cnative attachments 2>/dev/null | sed -nE "
+               "'s,.*element ([0-9a-f]{8}) ([0-9a-f]{8}) +: ([0-9a-f]{8}) .*,\\1.\\2.\\3,p'");
         world.environment["FLOOR_BRIDGE"] = sh("ip -o link show br0 | cut -d: -f1");
     }
     sample += maker.call({"portmap", "DEL", world.memory["portmap"]});
