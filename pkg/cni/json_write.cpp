@@ -63,6 +63,8 @@ std::string bracketed(std::string_view brackets, const std::vector<std::string>&
 } // namespace
 
 std::string valid_utf8(std::string_view text) {
+    if (std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; }))
+        return std::string(text);
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {

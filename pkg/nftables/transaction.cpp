@@ -295,29 +295,34 @@ Transaction& Transaction::add(const Fragment& fragment, bool schema_known) {
     return put(entry);
 }
 
-Transaction& Transaction::put(const Element& element) {
-    record(os::cat("add element ", table_text(table_), " ", element_text(element)), NFT_MSG_NEWSETELEM, NLM_F_CREATE,
-           [table = table_, element](nlmsghdr* message) {
-               nftnl_set_elems_nlmsg_build_payload(message, wire::set_with(table, element, false).get());
-           });
+Transaction& Transaction::record(std::string_view verb, int type, int flags, const Element& element) {
+    record(os::cat(verb, " element ", table_text(table_), " "), type, flags, {});
+    operations_.back().element = element;
     return *this;
+}
+
+Transaction& Transaction::put(const Element& element) {
+    return record("add", NFT_MSG_NEWSETELEM, NLM_F_CREATE, element);
 }
 
 Transaction& Transaction::create(const Element& element) {
-    put(element);
-    Operation& operation = operations_.back();
-    operation.text.replace(0, 3, "create");
-    operation.flags |= NLM_F_EXCL;
-    operation.element = element;
-    return *this;
+    return record("create", NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, element);
 }
 
 Transaction& Transaction::remove(const Element& element) {
-    record(os::cat("delete element ", table_text(table_), " ", element_text(element)), NFT_MSG_DELSETELEM, 0,
-           [table = table_, element](nlmsghdr* message) {
-               nftnl_set_elems_nlmsg_build_payload(message, wire::set_with(table, element, true).get());
-           });
-    return *this;
+    return record("delete", NFT_MSG_DELSETELEM, 0, element);
+}
+
+// Elements are put into words only when somebody asks: a container may have hundreds.
+std::string Transaction::text_of(const Operation& operation) {
+    return operation.element ? operation.text + element_text(*operation.element) : operation.text;
+}
+
+void Transaction::build(const Operation& operation, nlmsghdr* message) const {
+    if (!operation.element)
+        return operation.build(message);
+    const bool key_only = operation.type == NFT_MSG_DELSETELEM;
+    nftnl_set_elems_nlmsg_build_payload(message, wire::set_with(table_, *operation.element, key_only).get());
 }
 
 void Transaction::commit() {
@@ -332,7 +337,7 @@ void Transaction::commit() {
         message->nlmsg_seq = socket_->next_sequence();
         if (&operation == &operations_.back())
             message->nlmsg_flags |= NLM_F_ACK;
-        operation.build(message);
+        build(operation, message);
         last = batch.append(buffer);
         sent[last] = &operation;
     }
@@ -343,17 +348,18 @@ void Transaction::commit() {
         return;
     for (const Socket::Refusal& refusal : refusals) {
         const auto operation = sent.find(refusal.sequence);
-        if (operation != sent.end() && operation->second->element && refusal.err == EEXIST)
+        if (operation != sent.end() && operation->second->element && (operation->second->flags & NLM_F_EXCL) != 0 &&
+            refusal.err == EEXIST)
             taken_.push_back(*operation->second->element);
     }
     const auto culprit = sent.find(refusals.front().sequence);
-    throw Error(refusals.front().err, culprit == sent.end() ? "commit to nf_tables" : culprit->second->text, "");
+    throw Error(refusals.front().err, culprit == sent.end() ? "commit to nf_tables" : text_of(*culprit->second), "");
 }
 
 std::string Transaction::text() const {
     std::string text;
     for (const Operation& operation : operations_)
-        text += os::cat(operation.text, "\n");
+        text += os::cat(text_of(operation), "\n");
     return text;
 }
 

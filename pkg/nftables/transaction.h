@@ -56,8 +56,11 @@ class Transaction {
         std::uint16_t type;
         std::uint16_t flags;
         std::function<void(nlmsghdr*)> build;
-        std::optional<Element> element;
+        std::optional<Element> element; ///< in place of the end of `text`, and of `build`
     };
+    Transaction& record(std::string_view verb, int type, int flags, const Element& element);
+    [[nodiscard]] static std::string text_of(const Operation& operation);
+    void build(const Operation& operation, nlmsghdr* message) const;
     void record(std::string text, int type, int flags, std::function<void(nlmsghdr*)> build);
     Transaction& put(std::string_view verb, const Rule& rule, int flags);
 

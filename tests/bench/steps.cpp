@@ -181,7 +181,7 @@ Sample duplicates(World&) {
 // --- system calls ---
 
 // strace of one bridge ADD, into /tmp/cnative-bench-trace; how much the kernel told us by netlink.
-Sample trace(World& world) {
+Sample trace_once(World& world) {
     std::ofstream("/run/config") << bridge_config();
     std::string more;
     for (const auto& [key, value] : world.environment)
@@ -193,6 +193,17 @@ Sample trace(World& world) {
         sh("awk '/recv(msg|from)\\(/ && / = [0-9]+$/ {sum += $NF} END {print sum + 0}' /tmp/cnative-bench-trace")
             .c_str());
     return sample;
+}
+
+// Events of other links arrive or do not: the fewest bytes are what it asked for.
+Sample trace(World& world) {
+    Sample least = trace_once(world);
+    for (int i = 0; i < 4; ++i) {
+        const Sample sample = trace_once(world);
+        if (sample.bytes < least.bytes)
+            least = sample;
+    }
+    return least;
 }
 
 // Links, addresses, routes, policy rules and netfilter rules that are none of ours.
