@@ -6,7 +6,7 @@ CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
 .PHONY: all release configure demo test test-release test-go test-asan test-valgrind test-e2e test-instructions
-.PHONY: test-fault soak bench bench-quick lint format install clean help
+.PHONY: test-fault soak fuzz bench bench-quick lint format install clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -55,6 +55,13 @@ soak: configure ## random calls and kills against a model, in half a minute; LON
 	.ci/packages.sh test
 	cmake --build $(BUILD) --target plugins cnative_soak
 	$(BUILD)/tests/soak/cnative_soak --operations $(if $(LONG),100000,6000) $(SOAK)
+
+fuzz: configure ## libFuzzer on every parser, then the plugins on random input, in a minute and a half; LONG=1: hours
+	.ci/packages.sh build test fuzz
+	cmake --preset fuzz --log-level=WARNING
+	cmake --build --preset fuzz --target cnative_fuzz
+	cmake --build $(BUILD) --target plugins cnative_fuzz_plugins
+	tests/fuzz/all.sh build-fuzz $(BUILD) $(if $(LONG),long)
 
 bench: configure ## measure against Debian's Go plugins and the floor program, into docs/performance.md
 	.ci/packages.sh test bench

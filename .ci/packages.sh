@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|musl|demo|test|bench|e2e|lint …: installs the Debian packages that a stage needs and this machine
+# packages.sh build|musl|demo|test|bench|e2e|fuzz|lint …: installs the Debian packages that a stage needs and this machine
 # lacks.
 set -eu
 
@@ -15,8 +15,9 @@ packages() {
     bench) echo valgrind iperf3 ;;
     e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
+    fuzz) echo clang-14 libclang-rt-14-dev ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|musl|demo|test|bench|e2e|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|musl|demo|test|bench|e2e|fuzz|lint …" >&2 && exit 2 ;;
     esac
 }
 
