@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each file that we or the Go suite leave on disk, cut at every byte, filled with garbage, or something else by the
+// same name: the next ADD, DEL and GC work, or name the file; nothing outside the data dir is read as state, or
+// written.
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host_local_call.h"
+#include "tuning_call.h"
+
+using namespace test;
+
+namespace {
+
+const std::string victim = "/run/victim"; // what links point to
+
+struct Damage {
+    std::string name, command; ///< of a shell; $F is the file
+};
+
+const std::vector<Damage>& damages() {
+    static const std::vector<Damage> all = {
+        {"garbage", "head -c 6000 /dev/urandom >$F"},
+        {"zeros", "head -c 6000 /dev/zero >$F"},
+        {"a folder", "rm -rf $F; mkdir $F"},
+        {"a folder with something in it", "rm -rf $F; mkdir $F; echo x >$F/10.9.0.5"},
+        {"a link to a file", "rm -rf $F; ln -s " + victim + " $F"},
+        {"a link to nothing", "rm -rf $F; ln -s /run/nothing $F"},
+        {"a link to a folder", "rm -rf $F; ln -s /run $F"},
+        {"a link to itself", "rm -rf $F; ln -s $F $F"},
+        {"a FIFO", "rm -rf $F; mkfifo $F"},
+        {"a sparse file of 4 GiB", "truncate -s 4G $F"},
+        {"a file that nobody may read", "chmod 000 $F"},
+    };
+    return all;
+}
+
+void damage(const Damage& how, const std::string& file) {
+    sh("F='" + file + "'; " + how.command);
+}
+
+std::string base(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+Answer in_time(Call call) {
+    call.wrapper = {"timeout", "10"};
+    return invoke(call);
+}
+
+// It works, or an answer names the file.
+void works_or_names(const Call& call, const std::string& file) {
+    const Answer answer = in_time(call);
+    CAPTURE(call.command);
+    CAPTURE(answer.out);
+    CAPTURE(answer.err);
+    CHECK(answer.status <= 1);
+    if (!answer.ok())
+        CHECK(contains(answer.out, base(file)));
+}
+
+Call gc_call() {
+    json config = small_pool();
+    config["cniVersion"] = "1.1.0";
+    config["cni.dev/valid-attachments"] = {{{"containerID", "c2"}, {"ifname", "eth0"}}};
+    return {.plugin = "host-local", .command = "GC", .config = config, .id = "", .netns = "", .ifname = ""};
+}
+
+void new_network() {
+    sh("rm -rf " + data_dir + " /run/nothing; echo precious >" + victim);
+    leased(small_pool(), "c1");
+}
+
+// c1 has 10.9.0.2, and one file is damaged.
+void every_verb(const std::string& file) {
+    works_or_names(hl_call("ADD", small_pool(), "c2"), file);
+    works_or_names(hl_call("DEL", small_pool(), "c1"), file);
+    works_or_names(gc_call(), file);
+    works_or_names(hl_call("ADD", small_pool(), "c3"), file);
+    works_or_names(hl_call("DEL", small_pool(), "c2"), file);
+    CHECK(get(victim) == "precious\n");
+    CHECK(!works("test -e /run/nothing"));
+}
+
+void try_damages(const std::string& file) {
+    for (const Damage& how : damages()) {
+        CAPTURE(how.name);
+        new_network();
+        damage(how, file);
+        every_verb(file);
+    }
+}
+
+void try_cuts(const std::string& file, off_t step_behind_header) {
+    new_network();
+    struct stat status {};
+    REQUIRE(stat(file.c_str(), &status) == 0);
+    sh("cp -a " + data_dir + " /run/whole");
+    for (off_t size = 0; size < status.st_size; size += size < 300 ? 1 : step_behind_header) {
+        CAPTURE(size);
+        sh("rm -rf " + data_dir + "; cp -a /run/whole " + data_dir);
+        REQUIRE(truncate(file.c_str(), size) == 0);
+        works_or_names(hl_call("ADD", small_pool(), "c2"), file);
+        works_or_names(hl_call("DEL", small_pool(), "c1"), file);
+        works_or_names(gc_call(), file);
+    }
+    sh("rm -rf /run/whole");
+}
+
+} // namespace
+
+TEST_CASE("torn state: a lease cut at every byte") {
+    World world;
+    try_cuts(net_dir + "/10.9.0.2", 1);
+}
+
+TEST_CASE("torn state: a cursor cut at every byte") {
+    World world;
+    try_cuts(net_dir + "/last_reserved_ip.0", 1);
+}
+
+TEST_CASE("torn state: a lease that is anything else") {
+    World world;
+    try_damages(net_dir + "/10.9.0.2");
+}
+
+TEST_CASE("torn state: a cursor that is anything else") {
+    World world;
+    try_damages(net_dir + "/last_reserved_ip.0");
+}
+
+TEST_CASE("torn state: a lock that is anything else") {
+    World world;
+    try_damages(net_dir + "/lock");
+}
+
+TEST_CASE("torn state: a lease index cut at every byte of its head, and behind") {
+    World world;
+    new_network();
+    if (!works("test -e " + data_dir + "/.cnative/net.index"))
+        return; // the Go suite has none
+    try_cuts(data_dir + "/.cnative/net.index", 251);
+}
+
+TEST_CASE("torn state: a lease index that is anything else") {
+    World world;
+    try_damages(data_dir + "/.cnative/net.index");
+}
+
+TEST_CASE("torn state: a network's folder that is a link, a file, a FIFO") {
+    World world;
+    for (const std::string make : {"ln -s /run/elsewhere ", "ln -s /run/nothing ", "echo x >", "mkfifo "}) {
+        CAPTURE(make);
+        sh("rm -rf " + data_dir + " /run/elsewhere; mkdir -p " + data_dir + " /run/elsewhere; " + make + net_dir);
+        works_or_names(hl_call("ADD", small_pool(), "c2"), net_dir);
+        works_or_names(hl_call("DEL", small_pool(), "c2"), net_dir);
+        works_or_names(gc_call(), net_dir);
+    }
+}
+
+TEST_CASE("torn state: tuning's saved state cut at every byte") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    const json keys = {{"mtu", 1400}, {"mac", "02:00:00:00:00:09"}};
+    REQUIRE(invoke(tuning("ADD", keys)).ok());
+    const std::string whole = content_of(saved_file);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        CAPTURE(size);
+        std::ofstream(saved_file) << whole.substr(0, size);
+        works_or_names(tuning("DEL", keys), saved_file);
+        CHECK(!is_there(saved_file));
+    }
+    CHECK(link_of(c1)["mtu"] == 1400);
+}
+
+TEST_CASE("torn state: tuning's saved state that is anything else") {
+    World world;
+    with_eth0(world);
+    for (const Damage& how : damages()) {
+        CAPTURE(how.name);
+        sh("rm -rf /run/cni /run/nothing; mkdir -p /run/cni/tuning; echo precious >" + victim);
+        damage({how.name, "touch $F; " + how.command}, saved_file);
+        works_or_names(tuning("DEL", {{"mtu", 1400}}), saved_file);
+        works_or_names(tuning("ADD", {{"mtu", 1400}}), saved_file);
+        works_or_names(tuning("DEL", {{"mtu", 1400}}), saved_file);
+        CHECK(get(victim) == "precious\n");
+        CHECK(!works("test -e /run/nothing"));
+    }
+}
