@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cni/error.h"
 #include "os/error.h"
@@ -86,6 +87,19 @@ bool is_of_earlier_boot(Index* former, const LeaseFile& file, std::string_view b
     return known && known->born == file.born && (known->earlier_boot || !this_boot);
 }
 
+/// The Go suite works on, so do we; but whoever runs the host should know.
+void warn_if_others_may_write(const os::Fd& dir, const std::string& path) {
+    struct stat status {};
+    if (::fstat(dir.get(), &status) != 0)
+        return;
+    const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
+    if (!foreign && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return;
+    os::warn(os::cat("data dir ", path, foreign ? " belongs to user " : " may be written by others than user ",
+                     status.st_uid,
+                     ": who writes there can take and free any address; let it belong to root, and no other write"));
+}
+
 std::string cursor_name(std::size_t set) {
     return os::cat("last_reserved_ip.", set);
 }
@@ -97,14 +111,18 @@ Store::Store(os::Fd root, os::Fd dir, std::string network)
       boot_id_(read_boot_id()) {}
 
 std::unique_ptr<Store> Store::open(const std::string& data_dir, const std::string& network) {
-    os::Fd dir = os::make_dirs(os::cat(data_dir, "/", network), 0755);
-    return std::unique_ptr<Store>(new Store(os::open_dir(data_dir), std::move(dir), network));
+    os::Fd root = os::make_dirs(data_dir, 0755);
+    os::Fd dir = os::make_dir_at(root, network, 0755);
+    warn_if_others_may_write(root, data_dir);
+    warn_if_others_may_write(dir, os::cat(data_dir, "/", network));
+    return std::unique_ptr<Store>(new Store(std::move(root), std::move(dir), network));
 }
 
 std::unique_ptr<Store> Store::open_existing(const std::string& data_dir, const std::string& network) {
     try {
-        os::Fd dir = os::open_dir(os::cat(data_dir, "/", network));
-        return std::unique_ptr<Store>(new Store(os::open_dir(data_dir), std::move(dir), network));
+        os::Fd root = os::open_dir(data_dir);
+        auto dir = os::open_dir_at(root, network);
+        return dir ? std::unique_ptr<Store>(new Store(std::move(root), std::move(*dir), network)) : nullptr;
     } catch (const os::Error& error) {
         if (error.err() == ENOENT || error.err() == ENOTDIR)
             return nullptr;

@@ -114,7 +114,8 @@ std::string leftovers() {
     while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
         const std::string text = line;
         for (const char* prefix : {"veth", "bwp"})
-            if (const auto at = text.find(prefix); at != std::string::npos && text.find_first_not_of(' ') == at)
+            if (const auto at = text.find(prefix);
+                at != std::string::npos && text.find(":") - at >= 12 && text.find_first_not_of(' ') == at)
                 left += " link " + text.substr(at, text.find(':') - at);
     }
     if (file != nullptr)
