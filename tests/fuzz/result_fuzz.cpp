@@ -24,7 +24,9 @@ void round_trip(const cni::Result& result) {
 FUZZ_TARGET(result) {
     fuzz::survive([&] {
         const cni::Object document = cni::Object::parse(fuzz::text_of(input));
-        for (const std::string_view version : versions)
-            fuzz::survive([&] { round_trip(cni::Result::read(document, version)); });
+        const std::string own = document.text("cniVersion", "1.1.0");
+        for (const std::string_view version : {"0.2.0", "0.4.0", "1.0.0"}) // a version of each shape
+            fuzz::survive([&] { (void)cni::Result::read(document, version); });
+        round_trip(cni::Result::read(document, own));
     });
 }
