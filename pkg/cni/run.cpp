@@ -265,6 +265,7 @@ int run(const Plugin& plugin, int argc, char** argv) noexcept {
         return status;
     } catch (...) {
         // Only memory can be missing here, and for these bytes none is needed.
+        os::answer_crashes_with({});
         (void)answer(out_of_memory);
         return 1;
     }

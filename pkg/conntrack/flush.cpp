@@ -20,6 +20,7 @@
 #include "os/close_later.h"
 #include "os/deadline.h"
 #include "os/error.h"
+#include "os/netlink_message.h"
 
 namespace conntrack {
 
@@ -258,14 +259,14 @@ class Table {
             if (size < 0)
                 return errno == EAGAIN ? ETIMEDOUT : errno;
             int left = static_cast<int>(size);
-            for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
+            for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); os::is_whole(message, left);
                  message = mnl_nlmsg_next(message, &left)) {
                 if (message->nlmsg_seq != request->nlmsg_seq)
                     continue;
                 if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
                     return mnl_nlmsg_get_payload_len(message) < sizeof(int)
                                ? EBADMSG
-                               : -*static_cast<const int*>(mnl_nlmsg_get_payload(message));
+                               : os::errno_of(*static_cast<const int*>(mnl_nlmsg_get_payload(message)));
                 visit(message);
             }
         }

@@ -15,6 +15,7 @@
 #include <sys/time.h>
 
 #include "os/deadline.h"
+#include "os/netlink_message.h"
 
 namespace netlink {
 
@@ -95,13 +96,13 @@ void take(nlmsghdr* header, bool dump, const OnReply& on_reply, Answer& answer) 
             return;
         }
         const auto* error = static_cast<const nlmsgerr*>(nlmsg_data(header));
-        answer.err = -error->error;
+        answer.err = os::errno_of(error->error);
         if (answer.err != 0)
             answer.extack = extended_ack(header, error);
     } else if (header->nlmsg_type == NLMSG_DONE) {
         answer.done = true;
         if (dump && header->nlmsg_len >= NLMSG_LENGTH(sizeof(int)))
-            answer.err = -*static_cast<const int*>(nlmsg_data(header));
+            answer.err = os::errno_of(*static_cast<const int*>(nlmsg_data(header)));
     } else {
         if (on_reply)
             on_reply(header);

@@ -16,6 +16,7 @@
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include "nftables/wire.h"
 #include "os/text.h"
@@ -108,10 +109,45 @@ class Reader {
     std::uint8_t length_ = 0;
 };
 
+const nlattr* find_attribute(const void* first, std::size_t size, int type) {
+    const auto* attribute = static_cast<const nlattr*>(first);
+    for (int left = static_cast<int>(size); mnl_attr_ok(attribute, left); attribute = mnl_attr_next(attribute)) {
+        if (mnl_attr_get_type(attribute) == type)
+            return attribute;
+        left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(attribute)));
+    }
+    return nullptr;
+}
+
+// libnftnl looks every expression up by its name without looking whether it has one.
+bool is_named(const nlattr* expression) {
+    const nlattr* name =
+        find_attribute(mnl_attr_get_payload(expression), mnl_attr_get_payload_len(expression), NFTA_EXPR_NAME);
+    return name != nullptr && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) >= 0;
+}
+
+bool has_named_expressions(const nlmsghdr* reply) {
+    if (mnl_nlmsg_get_payload_len(reply) < sizeof(nfgenmsg))
+        return false;
+    const nlattr* list =
+        find_attribute(mnl_nlmsg_get_payload_offset(reply, sizeof(nfgenmsg)),
+                       mnl_nlmsg_get_payload_len(reply) - MNL_ALIGN(sizeof(nfgenmsg)), NFTA_RULE_EXPRESSIONS);
+    if (list == nullptr)
+        return true;
+    const auto* expression = static_cast<const nlattr*>(mnl_attr_get_payload(list));
+    for (int left = mnl_attr_get_payload_len(list); mnl_attr_ok(expression, left);
+         expression = mnl_attr_next(expression)) {
+        if (!is_named(expression))
+            return false;
+        left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(expression)));
+    }
+    return true;
+}
+
 // Nothing when libnftnl does not know an expression in it: not a rule of the kind we look for.
 std::optional<ForeignRule> read_rule(const nlmsghdr* reply, std::uint8_t family) {
     const RulePtr rule = new_rule();
-    if (nftnl_rule_nlmsg_parse(reply, rule.get()) < 0)
+    if (!has_named_expressions(reply) || nftnl_rule_nlmsg_parse(reply, rule.get()) < 0)
         return std::nullopt;
     ForeignRule read{.handle = nftnl_rule_get_u64(rule.get(), NFTNL_RULE_HANDLE)};
     if (const char* chain = nftnl_rule_get_str(rule.get(), NFTNL_RULE_CHAIN))

@@ -84,7 +84,8 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
             std::vector<Element>& missing) {
     bool any_own = false;
     for (const auto& [ours, theirs] : overlaps) {
-        const auto place = std::ranges::find_if(missing, [&ours = ours](const Element& e) { return same_key(e, ours); });
+        const auto place =
+            std::ranges::find_if(missing, [&ours = ours](const Element& e) { return same_key(e, ours); });
         if (place == missing.end() || contains(replaced, theirs))
             continue; // settled before, or a ledger entry: the next look finds it
         const bool own = theirs.owner == ours.owner;

@@ -19,6 +19,7 @@
 #include "nftables/ruleset.h"
 #include "nftables/transaction.h"
 #include "os/close_later.h"
+#include "os/netlink_message.h"
 
 namespace nft {
 
@@ -39,7 +40,7 @@ struct Progress {
 int error_of(const nlmsghdr* message) {
     if (mnl_nlmsg_get_payload_len(message) < sizeof(int))
         return EBADMSG;
-    return -*static_cast<const int*>(mnl_nlmsg_get_payload(message));
+    return os::errno_of(*static_cast<const int*>(mnl_nlmsg_get_payload(message)));
 }
 
 void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, Progress& progress) {
@@ -112,7 +113,7 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
         while (!progress.done) {
             int left = static_cast<int>(receive(buffer, what, deadline));
             for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-                 mnl_nlmsg_ok(message, left) && !progress.done; message = mnl_nlmsg_next(message, &left)) {
+                 os::is_whole(message, left) && !progress.done; message = mnl_nlmsg_next(message, &left)) {
                 if (message->nlmsg_seq == request->nlmsg_seq)
                     take(message, dump, on_reply, progress);
             }
@@ -138,7 +139,7 @@ std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std
     std::vector<Refusal> refusals;
     for (;;) {
         int left = static_cast<int>(receive(buffer, what, deadline));
-        for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); mnl_nlmsg_ok(message, left);
+        for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); os::is_whole(message, left);
              message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq < first || message->nlmsg_seq > last)
                 continue;

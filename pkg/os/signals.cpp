@@ -4,6 +4,7 @@
 #include <climits>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <ctime>
 
 #include <poll.h>
@@ -51,6 +52,11 @@ void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
     ::_exit(1);
 }
 
+void on_exit() noexcept {
+    if (answer_size > 0)
+        on_crash(0);
+}
+
 } // namespace
 
 void block_signals() noexcept {
@@ -72,6 +78,8 @@ void answer_crashes_with(std::string_view document) noexcept {
     answer = document.data();
     answer_size = document.size();
 
+    static const int registered = std::atexit(on_exit);
+    (void)registered;
     stack_t stack = {};
     stack.ss_sp = alternate_stack;
     stack.ss_size = alternate_stack_size;

@@ -25,13 +25,13 @@ void note_request(const void* data, std::size_t size) {
         std::memcpy(&header, at, sizeof header);
         if (count == 0)
             first_sequence = header.nlmsg_seq;
-        const std::size_t step = NLMSG_ALIGN(header.nlmsg_len);
-        if (header.nlmsg_len < sizeof header || step > size)
+        if (header.nlmsg_len < sizeof header || header.nlmsg_len >= size)
             break;
+        const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), size);
         at += step;
         size -= step;
     }
-    sequences = std::max<std::uint32_t>(count, 1);
+    sequences = count + 1;
 }
 
 void fit_sequences(char* at, std::size_t size) {
@@ -39,9 +39,9 @@ void fit_sequences(char* at, std::size_t size) {
         std::memcpy(&header, at, sizeof header);
         header.nlmsg_seq = first_sequence + header.nlmsg_seq % sequences;
         std::memcpy(at, &header, sizeof header);
-        const std::size_t step = NLMSG_ALIGN(header.nlmsg_len);
-        if (header.nlmsg_len < sizeof header || step > size)
+        if (header.nlmsg_len < sizeof header || header.nlmsg_len >= size)
             return;
+        const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), size);
         at += step;
         size -= step;
     }

@@ -10,6 +10,7 @@ FUZZ_TARGET(firewall) {
         const auto config = firewall::parse(call);
         (void)firewall::addresses_of(config.prev_result);
         (void)firewall::ports_of(config.prev_result);
-        (void)firewall::ingress_of(config);
+        if (config.prev_result)
+            (void)firewall::ingress_of(config);
     });
 }

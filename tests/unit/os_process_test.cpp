@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -22,6 +23,7 @@
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/log.h"
+#include "os/netlink_message.h"
 #include "os/output.h"
 #include "os/process.h"
 #include "os/signals.h"
@@ -348,6 +350,34 @@ TEST_CASE("every crash is answered with the document and exit 1") {
     CHECK(out == document);
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 1);
+}
+
+TEST_CASE("a library that ends the process is answered like a crash") { // libnftnl does
+    const auto [out, status] = crash_output([] { std::exit(0); }, "crashed");
+    CHECK(out == "crashed");
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 1);
+}
+
+TEST_CASE(
+    "a netlink message whose length is that of nothing received is not whole, nor an errno that is none") { // libmnl
+                                                                                                            // takes
+                                                                                                            // 2^31 for
+                                                                                                            // negative
+    nlmsghdr message{};
+    for (const std::uint32_t length : {0U, 15U, 65U, 0x80000000U, 0xfa004180U, 0xffffffffU}) {
+        message.nlmsg_len = length;
+        CHECK(!os::is_whole(&message, 64));
+    }
+    for (const std::uint32_t length : {16U, 63U, 64U}) {
+        message.nlmsg_len = length;
+        CHECK(os::is_whole(&message, 64));
+    }
+    CHECK(!os::is_whole(&message, -4));
+    CHECK(os::errno_of(0) == 0);
+    CHECK(os::errno_of(-ENOENT) == ENOENT);
+    for (const int none : {1, -4096, INT_MIN})
+        CHECK(os::errno_of(none) == EBADMSG);
 }
 
 TEST_CASE("a crash after the answer says nothing more") {
