@@ -119,7 +119,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 
 void del(const cni::Invocation& call) {
     const Config config = firewall::parse_leniently(call);
-    nft::Socket nftables; // closing it waits for the kernel, so that comes last
+    nft::Socket nftables;
     cni::Errors errors;
     errors.collect([&] { withdraw(nftables, config, call.owner()); });
     // What the Go suite made, before this host was moved to our plugins.
