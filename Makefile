@@ -6,7 +6,7 @@ CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
 .PHONY: all release configure demo test test-release test-go test-asan test-valgrind test-e2e test-instructions
-.PHONY: test-fault soak fuzz bench bench-quick lint format install clean help
+.PHONY: test-fault soak fuzz bench bench-quick lint format install install-release clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -63,10 +63,11 @@ fuzz: configure ## libFuzzer on every parser, then the plugins on random input, 
 	cmake --build $(BUILD) --target plugins cnative_fuzz_plugins
 	tests/fuzz/all.sh build-fuzz $(BUILD) $(if $(LONG),long)
 
-bench: configure ## measure against Debian's Go plugins and the floor program, into docs/performance.md
+bench: release configure ## measure bin-musl/ beside bin/, Debian's Go plugins and the floor program, into docs/performance.md
 	.ci/packages.sh test bench
 	cmake --build $(BUILD)
-	$(BUILD)/tests/bench/cnative_bench $(BENCH) $(CNI_BIN_DIR) /usr/lib/cni $(BUILD)/tests/bench/plugins docs/performance.md docs/performance
+	GLIBC_BIN_DIR=$(CNI_BIN_DIR) $(BUILD)/tests/bench/cnative_bench $(BENCH) $(CURDIR)/bin-musl /usr/lib/cni \
+		$(BUILD)/tests/bench/plugins docs/performance.md docs/performance
 	$(if $(BENCH),,tests/bench/breakdown.sh 40 docs/performance.md)
 
 bench-quick: ## the same in a minute, printed only
@@ -94,8 +95,11 @@ format: ## put every file into shape
 	.ci/packages.sh lint
 	clang-format -i $$(git ls-files '*.cpp' '*.h')
 
-install: all ## put the plugins into $(DESTDIR)$(PREFIX)/bin, each replaced atomically
+install: all ## put bin/ into $(DESTDIR)$(PREFIX)/bin, each plugin replaced atomically
 	.ci/install.sh bin "$(DESTDIR)$(PREFIX)/bin"
+
+install-release: release ## the same for bin-musl/
+	.ci/install.sh bin-musl "$(DESTDIR)$(PREFIX)/bin"
 
 clean: ## remove what was built
 	rm -rf $(BUILD) bin build-musl bin-musl

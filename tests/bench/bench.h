@@ -48,8 +48,8 @@ class Bench {
     void add(const std::string& name, const std::string& folder, bool is_floor = false);
     /// Those of `wanted` that take part.
     [[nodiscard]] std::vector<std::string> names(const std::vector<std::string>& wanted) const;
-    [[nodiscard]] std::vector<std::string> suites() const { return names({"ours", "Go", "peer"}); }
-    [[nodiscard]] std::vector<std::string> all() const { return names({"ours", "Go", "peer", "floor"}); }
+    [[nodiscard]] std::vector<std::string> suites() const { return names({"ours", "glibc", "Go", "peer"}); }
+    [[nodiscard]] std::vector<std::string> all() const { return names({"ours", "glibc", "Go", "peer", "floor"}); }
     Sample run(const std::string& name, const std::string& step) { return contestants_.at(name)->run(step); }
     /// ADD and DEL in turns, into two cases of mappings_.
     void measure_mapping(const std::string& words, const std::vector<std::string>& who, const std::string& step,
