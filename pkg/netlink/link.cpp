@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include <netinet/in.h>
+
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
