@@ -56,7 +56,7 @@ soak: configure ## random calls and kills against a model, in half a minute; LON
 	cmake --build $(BUILD) --target plugins cnative_soak
 	$(BUILD)/tests/soak/cnative_soak --operations $(if $(LONG),100000,6000) $(SOAK)
 
-fuzz: configure ## libFuzzer on every parser, then the plugins on random input, in a minute and a half; LONG=1: hours
+fuzz: configure ## libFuzzer on every parser, then the plugins on random input, in a minute; LONG=1: hours
 	.ci/packages.sh build test fuzz
 	cmake --preset fuzz --log-level=WARNING
 	cmake --build --preset fuzz --target cnative_fuzz

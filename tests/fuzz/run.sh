@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$(cd "${1:-build-fuzz}" && pwd) || exit 1
 program=$build/tests/fuzz/cnative_fuzz
-each=${SECONDS_EACH:-6}
+each=${SECONDS_EACH:-3}
 [ "${2:-}" = long ] && each=${SECONDS_EACH:-600}
 work=$build/fuzz
 mkdir -p "$work"
