@@ -12,14 +12,14 @@
 FUZZ_TARGET(portmap) {
     fuzz::survive([&] {
         const cni::Invocation call = fuzz::call_of(input);
-        (void)portmap::parse_mappings_leniently(call);
+        (void)portmap::parse_leniently(call);
         const auto config = portmap::parse(call);
         if (!config.prev_result)
             return;
         const auto targets = portmap::container_addresses(*config.prev_result, call.ifname);
         for (const auto& element : portmap::elements(config, targets, call.owner()))
             (void)portmap::read_mapped(element);
-        (void)portmap::possible_keys(config.mappings, targets);
+        (void)portmap::possible_keys(config, targets);
         (void)portmap::condition_chains(config);
         (void)portmap::subnet_rules(config, targets);
     });
