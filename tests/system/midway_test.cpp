@@ -117,12 +117,14 @@ TEST_CASE("attack: a namespace that goes away at any moment of ADD, CHECK, DEL")
 TEST_CASE("attack: a ruleset flushed in the middle of an ADD") {
     World world;
     world.netns("c1"), world.netns("c2");
-    const std::string path = path_with_ipam("nft flush ruleset");
+    // The IPAM plugin runs beside the spoof check, so it waits for that.
+    const std::string path = path_with_ipam("for i in $(seq 300); do nft list set bridge cnative guarded | grep -q c1/ "
+                                            "&& break; sleep 0.01; done >/dev/null 2>&1; nft flush ruleset");
     const json config = bridge_config({{"ipMasq", true}, {"macspoofchk", true}});
     const json theirs = added(config, "c2");
     const Answer answer = invoke(meddled("ADD", path));
     REQUIRE_MESSAGE(answer.ok(), answer.out);
-    // What came before the flush is gone, what came after it is there; the spoof check comes first.
+    // What came before the flush is gone, what came after it is there.
     Call call = meddled("CHECK", path);
     call.config["prevResult"] = answer.document();
     CHECK(contains(invoke(call).msg(), "the MAC spoof check is missing"));
