@@ -87,7 +87,7 @@ stderr_that_nobody_reads() { # two warnings into a full pipe: the call goes on w
     mkfifo "$work/$1.pipe"
     exec 9<>"$work/$1.pipe"
     dd if=/dev/zero of="$work/$1.pipe" bs=4096 oflag=nonblock 2>/dev/null
-    config "$1" host-local ',"isgateway":1,"ipmasq":1' | call "$1" bridge ADD 20 >"$work/$1.out" 2>"$work/$1.pipe" || status=$?
+    config "$1" host-local ',"isGatewy":1,"ipMsq":1' | call "$1" bridge ADD 20 >"$work/$1.out" 2>"$work/$1.pipe" || status=$?
     [ "$status" = 0 ] && jq -e '.ips | length == 1' "$work/$1.out" >/dev/null
 }
 

@@ -60,6 +60,27 @@ void become_root() {
     write_file("/proc/self/gid_map", "0 " + gid + " 1");
 }
 
+void own_mounts() {
+    check(unshare(CLONE_NEWNS), "unshare mounts");
+    check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+}
+
+// Every case begins with the mounts of the first: what the case before it mounted would be in its way, and its
+// namespaces would live on.
+void begin_anew() {
+    static const int mounts = [] {
+        become_root();
+        own_mounts();
+        return open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    }();
+    char folder[4096];
+    check(getcwd(folder, sizeof folder) == nullptr ? -1 : 0, "getcwd");
+    check(setns(mounts, CLONE_NEWNS), "back to the first mounts");
+    check(chdir(folder), "chdir");
+    own_mounts();
+    check(unshare(CLONE_NEWNET), "unshare network");
+}
+
 std::string read_all(int fd) {
     std::string text;
     char buffer[4096];
@@ -234,9 +255,7 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
 }
 
 World::World() {
-    become_root();
-    check(unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare");
-    check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+    begin_anew();
     check(mount("tmpfs", "/run", "tmpfs", 0, "mode=755"), "mount /run");
     mkdir("/run/netns", 0755);
     if (mkdir("/var/lib/cni", 0755) != 0 && errno != EEXIST)
