@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 program=${1:-build}/tests/system/cnative_system
 log=${1:-build}/run-go.log # what the tests themselves said
 
-CNI_BIN_DIR=${GO_BIN_DIR:-/usr/lib/cni} "$program" </dev/null >"$log" 2>&1
+CNI_BIN_DIR=${GO_BIN_DIR:-/usr/lib/cni} tests/shards.sh "$program" >"$log" 2>&1
 cat tests/system/differs*.txt | awk -F ' [|] ' -v log_file="$log" '
     /^#/ || NF < 2 { next }
     { reason[$1] = $2 }

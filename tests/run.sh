@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD: every test there is, against the plugins in CNI_BIN_DIR. The last line is the sum: 'N passed, N failed'.
-# Two kinds of test programs: doctest executables of BUILD/tests, whose summary line is read, and the scripts of this
-# folder, which print a line 'ok …', 'FAIL …' or 'skip …' a case.
+# Doctest executables of BUILD/tests, whose summary line is read, and scripts of this folder, which print a line 'ok …',
+# 'FAIL …' or 'skip …' a case.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib/sum.sh
 build=${1:-build}
 
-for program in $(find "$build/tests/unit" "$build/tests/system" -maxdepth 1 -type f -executable | sort -r); do
-    count "$program"
-done
+count "$build/tests/unit/cnative_unit"
+count tests/shards.sh "$build/tests/system/cnative_system"
 count tests/static_check.sh "$CNI_BIN_DIR"
 count tests/examples.sh
 sum_up
