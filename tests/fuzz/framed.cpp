@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the input of a target whose library relies on the kernel's framing is changed: values only, sizes stay.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -41,7 +42,7 @@ bool collect(fuzz::Bytes bytes, std::size_t at, std::size_t end, std::vector<Val
 std::vector<Value> values_of(fuzz::Bytes bytes) {
     std::vector<Value> values;
     for (std::size_t at = 1; at + 2 < bytes.size();) { // behind the byte that chooses, datagrams
-        const std::size_t size = std::min<std::size_t>(bytes[at] | bytes[at + 1] << 8U, bytes.size() - at - 2);
+        const std::size_t size = std::min<std::size_t>(bytes[at] + bytes[at + 1] * 256U, bytes.size() - at - 2);
         at += 2;
         for (std::size_t message = at; message + sizeof(nlmsghdr) + sizeof(nfgenmsg) <= at + size;) {
             const auto header = read_at<nlmsghdr>(bytes, message);
