@@ -36,16 +36,6 @@ std::string h16(std::string_view text) {
     return os::sha512_hex(text).substr(0, 16);
 }
 
-// A kernel without nf_tables has nothing in it.
-void where_supported(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        if (!is_unsupported(error.err()))
-            throw;
-    }
-}
-
 // Fills a batch as the ruleset is now and commits it; again when others changed it in between.
 void settle(Socket& socket, const Table& table, const std::function<void(Transaction&, int last_error)>& fill) {
     int last_error = 0;

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "os/deadline.h"
@@ -73,6 +74,16 @@ class Socket {
 
 /// Whether an errno means that this kernel has no nf_tables at all, so there is nothing of ours in it either.
 [[nodiscard]] bool is_unsupported(int err);
+
+/// For what takes away: a kernel without nf_tables holds nothing of ours, so there it is done already.
+template <typename Action> void where_supported(Action&& action) {
+    try {
+        std::forward<Action>(action)();
+    } catch (const Error& error) {
+        if (!is_unsupported(error.err()))
+            throw;
+    }
+}
 
 /// Empty, or which CONFIG option the kernel needs for masquerade and port mappings (STATUS).
 [[nodiscard]] std::string missing_support();

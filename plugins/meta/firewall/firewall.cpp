@@ -19,16 +19,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> versions{"0.4.0", "1.0.0", "1.1.0"};
 
-// A kernel without nf_tables holds nothing of ours.
-template <typename Action> void where_supported(Action&& action) {
-    try {
-        std::forward<Action>(action)();
-    } catch (const nft::Error& error) {
-        if (!nft::is_unsupported(error.err()))
-            throw;
-    }
-}
-
 /// The IP versions of the addresses for which iptables have a FORWARD chain to get past.
 std::vector<inet::Family> filtered_by_iptables(nft::Socket& nftables, const Addresses& addresses,
                                                const std::string& admin_chain) {
@@ -91,7 +81,7 @@ void withdraw(nft::Socket& nftables, const Config& config, const std::string& ow
     const Addresses known = firewall::addresses_of(config.prev_result);
     std::vector<nft::Element> own;
     Addresses leaving = known;
-    where_supported([&] {
+    nft::where_supported([&] {
         nft::release_ports(nftables, owner, firewall::ports_of(config.prev_result));
         own = nft::find_accepted(nftables, owner, known);
         std::erase_if(leaving,
@@ -164,9 +154,9 @@ void gc(const cni::Invocation& call) {
         return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
     };
     std::vector<nft::Element> stale;
-    where_supported([&] { stale = nft::list_accepted(nftables, is_stale); });
+    nft::where_supported([&] { stale = nft::list_accepted(nftables, is_stale); });
     cni::Errors errors;
-    errors.collect([&] { where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
+    errors.collect([&] { nft::where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
     errors.collect([&] { leave_zone(config, addresses_in(stale)); });
     for (const nft::Element& element : stale)
         errors.collect([&] { nft::remove_owned(nftables, nft::shared_table(), {element}, element.owner); });

@@ -137,19 +137,9 @@ std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation&
     return keys ? std::move(*keys) : list_own(nftables, call.owner());
 }
 
-// A kernel without nf_tables holds nothing of ours.
-template <typename Action> void where_supported(Action&& action) {
-    try {
-        std::forward<Action>(action)();
-    } catch (const nft::Error& error) {
-        if (!nft::is_unsupported(error.err()))
-            throw;
-    }
-}
-
 void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
     std::vector<nft::Element> own;
-    where_supported([&] { own = find_own(nftables, call); });
+    nft::where_supported([&] { own = find_own(nftables, call); });
     remove(nftables, own, call.owner());
 }
 
@@ -238,7 +228,7 @@ void gc(const cni::Invocation& call) {
         }
     };
     for (const std::string& set : portmap::owned_sets())
-        errors.collect([&] { where_supported([&] { collect(set); }); });
+        errors.collect([&] { nft::where_supported([&] { collect(set); }); });
     for (const auto& one : stale) // clang 14 cannot capture the two by their names
         errors.collect([&] { remove(nftables, one.second, one.first); });
     errors.throw_if_any();
