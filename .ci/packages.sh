@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|musl|demo|test|bench|e2e|fuzz|lint …: installs the Debian packages that a stage needs and this machine
+# packages.sh build|musl|arm64|package|demo|test|bench|e2e|fuzz|lint …: installs the Debian packages that a stage needs and this machine
 # lacks.
 set -eu
 
@@ -8,16 +8,18 @@ packages() {
     case $1 in
     build) echo g++ cmake ninja-build git libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev nlohmann-json3-dev \
         doctest-dev ;;
-    musl) echo gcc-12-source musl-dev musl-tools make binutils linux-libc-dev ;;
+    musl) echo gcc-12-source musl-dev make binutils linux-libc-dev ;;
+    arm64) echo g++-aarch64-linux-gnu qemu-user ;; # libraries of that architecture: cmake/musl/toolchain.sh
+    package) echo jq ;;
     demo) echo iproute2 iputils-ping jq socat nftables procps util-linux ;;
     test) echo conntrack containernetworking-plugins dbus-daemon firewalld iptables netcat-openbsd python3-nftables strace \
         binutils && packages demo ;;
     bench) echo valgrind iperf3 ;;
-    e2e) echo containerd runc podman buildah crun conmon golang-github-containers-common busybox-static \
+    e2e) echo containerd runc curl podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|musl|demo|test|bench|e2e|fuzz|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|musl|arm64|package|demo|test|bench|e2e|fuzz|lint …" >&2 && exit 2 ;;
     esac
 }
 

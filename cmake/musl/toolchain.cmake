@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-# Debian's own GCC, aimed at musl (toolchain.sh makes the headers and archives when they are not there).
+# Debian's own GCC, aimed at musl (toolchain.sh makes the headers and archives when they are not there). arm64.cmake
+# beside this sets what differs for a cross compiler.
 set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR ${CMAKE_HOST_SYSTEM_PROCESSOR})
-get_filename_component(CNATIVE_MUSL_ROOT "${CMAKE_CURRENT_LIST_DIR}/../../build-musl/toolchain" ABSOLUTE)
-execute_process(COMMAND "${CMAKE_CURRENT_LIST_DIR}/toolchain.sh" "${CNATIVE_MUSL_ROOT}" RESULT_VARIABLE failed)
+if(NOT CNATIVE_CROSS)
+  set(CMAKE_SYSTEM_PROCESSOR ${CMAKE_HOST_SYSTEM_PROCESSOR})
+  set(CNATIVE_MUSL_BUILD build-musl)
+endif()
+get_filename_component(CNATIVE_MUSL_ROOT "${CMAKE_CURRENT_LIST_DIR}/../../${CNATIVE_MUSL_BUILD}/toolchain" ABSOLUTE)
+execute_process(COMMAND "${CMAKE_CURRENT_LIST_DIR}/toolchain.sh" "${CNATIVE_MUSL_ROOT}" ${CNATIVE_ARCH}
+  RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "no musl toolchain (see above)")
 endif()
 set(CNATIVE_MUSL ON)
-set(CMAKE_C_COMPILER gcc)
-set(CMAKE_CXX_COMPILER g++)
+set(CMAKE_C_COMPILER ${CNATIVE_CROSS}gcc)
+set(CMAKE_CXX_COMPILER ${CNATIVE_CROSS}g++)
 set(CMAKE_C_FLAGS_INIT "-specs=${CNATIVE_MUSL_ROOT}/musl.specs")
 file(GLOB headers LIST_DIRECTORIES true "${CNATIVE_MUSL_ROOT}/include/c++/*-linux-musl")
 set(CMAKE_CXX_FLAGS_INIT "-specs=${CNATIVE_MUSL_ROOT}/musl.specs -nostdinc++ -isystem ${CNATIVE_MUSL_ROOT}/include/c++ -isystem ${headers}")
