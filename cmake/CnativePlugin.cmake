@@ -31,7 +31,8 @@ function(cnative_plugin name)
   if(CNATIVE_STATIC)
     target_link_options(${name} PRIVATE -static-pie
       $<$<NOT:$<BOOL:${CNATIVE_MUSL}>>:-Wl,-z,pack-relative-relocs> # musl 1.2.3 does not know them
-      "-Wl,-T,${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
+      "-Wl,-T,${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld"
+      "-Wl,-Map,${CMAKE_BINARY_DIR}/${name}.map") # what is linked in, for the packages' SBOM
     set_target_properties(${name} PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/no-c-unwind.ld")
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:cnative_static_stubs>)
   elseif(NOT CNATIVE_SANITIZE)
