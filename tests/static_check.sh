@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # static_check.sh FOLDER: what every plugin executable promises, read from the files themselves.
+# PLUGIN_LAUNCHER: what runs those of another architecture.
 set -u
 folder=${1:-bin}
 limit=1363148 # 1.3 MiB
@@ -22,15 +23,16 @@ stack_not_executable() { headers "$1" | grep -q 'GNU_STACK.* RW '; }
 stripped() { ! readelf -SW "$1" | grep -qE '\.symtab|\.debug_info'; }
 small() { [ "$(stat -c %s "$1")" -le "$limit" ]; }
 
+says() { ${PLUGIN_LAUNCHER:-} "$1" --version </dev/null; }
 # "bridge 0.1.0 (commit 0123abcd…)" and the licence; an executable with libnftnl inside is conveyed under GPL-3.0.
 version_line() {
     local said
-    said=$("$1" --version </dev/null) || return
+    said=$(says "$1") || return
     grep -q "$(basename "$1")" <<<"$said" && grep -qE '[0-9]+\.[0-9]+\.[0-9]+' <<<"$said" &&
         grep -qE '\b[0-9a-f]{7,}|unknown' <<<"$said" && grep -q 'Apache-2.0' <<<"$said"
 }
 licence_of_libnftnl() {
-    if grep -qa 'nftnl_\|libnftnl' "$1"; then "$1" --version </dev/null | grep -q 'GPL'; fi
+    if grep -qa 'nftnl_\|libnftnl' "$1"; then says "$1" | grep -q 'GPL'; fi
 }
 
 for file in "$folder"/*; do
