@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door. Each target is one line of cmake or of a script; CMakePresets.json has the other builds.
 BUILD       ?= build
-PREFIX      ?= /opt/cni
+PREFIX      ?= /opt/cni/bin
+HOST_ARCH   := $(shell dpkg --print-architecture 2>/dev/null)
+ARCH         = $(HOST_ARCH)
+DEB_PREFIX  ?= /usr/lib/cni
+# Of the architecture that is built for: part of folder and preset names.
+CROSS       := $(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH))
 CNI_BIN_DIR ?= $(CURDIR)/bin
 export CNI_BIN_DIR
 
 .PHONY: all release configure demo test test-release test-go test-asan test-valgrind test-e2e test-instructions
-.PHONY: test-fault soak fuzz bench bench-quick lint format install install-release clean help
+.PHONY: test-fault soak fuzz bench bench-quick lint format install install-glibc uninstall package test-install
+.PHONY: test-package test-arm64 clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
 
-release: ## build the plugins on musl into bin-musl/: a third of the size, half the start-up time
-	.ci/packages.sh build musl
-	cmake --preset musl --log-level=WARNING
-	cmake --build --preset musl --target plugins
+release: ## build the plugins on musl into bin-musl/: a third of the size, half the start-up time; ARCH=arm64: for that
+	.ci/packages.sh build musl $(if $(CROSS),$(ARCH))
+	cmake --preset musl$(CROSS) --log-level=WARNING
+	cmake --build --preset musl$(CROSS) --target plugins
 
 configure:
 	.ci/packages.sh build
@@ -95,14 +101,35 @@ format: ## put every file into shape
 	.ci/packages.sh lint
 	clang-format -i $$(git ls-files '*.cpp' '*.h')
 
-install: all ## put bin/ into $(DESTDIR)$(PREFIX)/bin, each plugin replaced atomically
-	.ci/install.sh bin "$(DESTDIR)$(PREFIX)/bin"
+install: release ## put bin-musl/, the published build, into $(DESTDIR)$(PREFIX), each plugin replaced atomically
+	.ci/install.sh bin-musl$(CROSS) "$(DESTDIR)$(PREFIX)"
 
-install-release: release ## the same for bin-musl/
-	.ci/install.sh bin-musl "$(DESTDIR)$(PREFIX)/bin"
+install-glibc: all ## the same for bin/
+	.ci/install.sh bin "$(DESTDIR)$(PREFIX)"
+
+uninstall: ## remove the plugins that are ours from there, and nothing else
+	.ci/uninstall.sh "$(DESTDIR)$(PREFIX)" $(notdir $(wildcard plugins/*/*))
+
+package: release ## a .deb and a tarball with SBOM and sha256 into dist/; DEB_PREFIX=/opt/cni/bin: the .deb for there; ARCH=arm64
+	.ci/packages.sh package
+	cmake/package/package.sh build-musl$(CROSS) bin-musl$(CROSS) $(ARCH) "$(DEB_PREFIX)" dist
+
+test-package: release ## what `make package` makes, unpacked and installed into roots of their own
+	.ci/packages.sh package test
+	tests/package.sh $(ARCH)
+
+test-arm64: release configure ## the arm64 executables, cross-built, under qemu-user, and their packages
+	.ci/packages.sh test package
+	$(MAKE) release ARCH=arm64
+	cmake --build $(BUILD)
+	tests/arm64/run.sh bin-musl-arm64 bin-musl $(BUILD)/tests/system/cnative_system
+
+test-install: all release ## installs under load, installs that are killed, uninstall
+	.ci/packages.sh test
+	tests/install.sh bin bin-musl
 
 clean: ## remove what was built
-	rm -rf $(BUILD) bin build-musl bin-musl
+	rm -rf $(BUILD) bin build-musl* bin-musl* dist
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
