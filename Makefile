@@ -132,4 +132,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) bin build-musl* bin-musl* dist
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile
