@@ -3,18 +3,19 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "inet/address.h"
 #include "inet/mac.h"
+#include "nftables/bytes.h"
 #include "nftables/socket.h"
 
 namespace nft {
 
-/// Values of set keys and map data in the kernel's layout: network order, each field padded to 4 bytes.
-using Bytes = std::vector<std::uint8_t>;
+/// Fields of set keys and map data in the kernel's layout: network order, each padded to 4 bytes.
 void append_address(Bytes& bytes, const inet::Address& address);
 void append_proto(Bytes& bytes, std::uint8_t protocol);
 void append_port(Bytes& bytes, std::uint16_t port); ///< host order in
@@ -36,6 +37,9 @@ struct Element {
 /// One element by key, or the interval that covers it: cost independent of the set's size. Nothing when it, its set or
 /// its table is not there.
 [[nodiscard]] std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key);
+/// The same for many keys (set, key), asked a few dozen at a time where neighbours are of one set: an answer for each.
+[[nodiscard]] std::vector<std::optional<Element>> find_each(Socket& socket, const Table& table,
+                                                            std::span<const Element> keys);
 /// All elements of a set: for GC, CHECK and a DEL that has lost its config. Empty when the set is not there.
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);
 

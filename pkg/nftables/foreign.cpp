@@ -155,7 +155,7 @@ std::optional<ForeignRule> read_rule(const nlmsghdr* reply, std::uint8_t family)
     std::uint32_t size = 0;
     if (const auto* data =
             static_cast<const std::uint8_t*>(nftnl_rule_get_data(rule.get(), NFTNL_RULE_USERDATA, &size)))
-        read.comment = wire::comment_in(Bytes(data, data + size));
+        read.comment = wire::comment_in({data, size});
     const std::unique_ptr<nftnl_expr_iter, wire::Closer<nftnl_expr_iter_destroy>> expressions(
         nftnl_expr_iter_create(rule.get()));
     Reader reader(read, family);

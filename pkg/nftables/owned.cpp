@@ -113,12 +113,39 @@ void refuse_late_overlaps(const std::vector<Overlap>& overlaps, const OnTaken& o
 }
 
 std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken) {
-    std::vector<Overlap> found;
-    for (const Element& ours : taken) {
-        if (const auto theirs = find(socket, wanted.fragment->table, ours.set, ours.key))
-            found.push_back({.ours = ours, .theirs = *theirs});
+    std::vector<Overlap> overlaps;
+    const auto found = find_each(socket, wanted.fragment->table, taken);
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        if (const auto& theirs = found[i])
+            overlaps.push_back({.ours = taken[i], .theirs = *theirs});
     }
-    return found;
+    return overlaps;
+}
+
+/// Sorted by set and key. Elements are large: it is their places that are sorted.
+void keep_one_of_each(std::vector<Element>& keys) {
+    std::vector<Element*> order;
+    for (Element& key : keys)
+        order.push_back(&key);
+    std::ranges::sort(order, {}, [](const Element* e) { return std::tie(e->set, e->key); });
+    order.erase(std::unique(order.begin(), order.end(), [](auto* a, auto* b) { return same_key(*a, *b); }),
+                order.end());
+    std::vector<Element> kept;
+    kept.reserve(order.size());
+    for (Element* key : order)
+        kept.push_back(std::move(*key));
+    keys = std::move(kept);
+}
+
+std::vector<Element> owned_of(Socket& socket, const Table& table, const std::vector<Element>& keys,
+                              const std::string& owner) {
+    std::vector<Element> owned;
+    auto found = find_each(socket, table, keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (found[i] && found[i]->owner == owner && same_key(*found[i], keys[i]))
+            owned.push_back(std::move(*found[i]));
+    }
+    return owned;
 }
 
 } // namespace
@@ -168,18 +195,10 @@ std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vecto
                                   const std::string& owner) {
     // Removing an element twice fails the batch, and a dump may list one twice: the kernel starts over when it resizes
     // a set's hash table under it.
-    const auto place = [](const Element& e) { return std::tie(e.set, e.key); };
-    std::ranges::sort(keys, {}, place);
-    keys.erase(std::unique(keys.begin(), keys.end(), same_key), keys.end());
+    keep_one_of_each(keys);
     for (int tries = 1; !keys.empty(); ++tries) {
         const std::uint32_t generation = socket.generation();
-        std::vector<Element> found;
-        for (const Element& element : keys) {
-            auto now = find(socket, table, element.set, element.key);
-            if (now && now->owner == owner && same_key(*now, element))
-                found.push_back(std::move(*now));
-        }
-        keys = std::move(found);
+        keys = owned_of(socket, table, keys, owner);
         if (keys.empty())
             break;
         Transaction batch(socket, table);

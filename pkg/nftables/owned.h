@@ -39,7 +39,7 @@ struct Wanted {
 /// of our own is replaced without asking. Returns whether there was any of our own: the owner has been here before.
 bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken);
 
-/// Removes those of the given keys whose owner is `owner`: looked up one by one, and removed in one batch that the
+/// Removes those of the given keys whose owner is `owner`: looked up by key, and removed in one batch that the
 /// kernel refuses when anything changed since (then it is done again). The rest of the sets is never looked at.
 /// Returns those that were there, as they were.
 std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,

@@ -306,7 +306,7 @@ Rule& Rule::counter() {
     return add("counter", [](nftnl_rule* rule) { (void)expression(rule, "counter"); });
 }
 
-Rule& Rule::xt_match(std::string_view text, const char* name, std::uint32_t revision, Bytes info) {
+Rule& Rule::xt_match(std::string_view text, const char* name, std::uint32_t revision, std::vector<std::uint8_t> info) {
     info.resize((info.size() + 7) / 8 * 8); // XT_ALIGN
     return add(text, [=, info = std::move(info)](nftnl_rule* rule) {
         void* owned = std::malloc(info.size()); // NOLINT(cppcoreguidelines-no-malloc): libnftnl frees it
@@ -321,7 +321,7 @@ Rule& Rule::xt_match(std::string_view text, const char* name, std::uint32_t revi
 }
 
 Rule& Rule::xt_comment(std::string_view text) {
-    Bytes info(text.begin(), text.end());
+    std::vector<std::uint8_t> info(text.begin(), text.end());
     info.resize(XT_MAX_COMMENT_LEN);
     info.back() = 0;
     return xt_match(os::cat("-m comment --comment ", os::quote(text)), "comment", 0, std::move(info));
@@ -331,7 +331,7 @@ Rule& Rule::xt_mark(std::uint32_t value, std::uint32_t mask) {
     Bytes info = word(value);
     append_mark(info, mask);
     info.resize(sizeof(xt_mark_mtinfo1)); // not inverted
-    return xt_match(os::cat("-m mark --mark ", value, "/", mask), "mark", 1, std::move(info));
+    return xt_match(os::cat("-m mark --mark ", value, "/", mask), "mark", 1, {info.begin(), info.end()});
 }
 
 Rule& Rule::verdict(std::string_view text, int code, const std::string& chain) {

@@ -43,7 +43,7 @@ int error_of(const nlmsghdr* message) {
     return os::errno_of(*static_cast<const int*>(mnl_nlmsg_get_payload(message)));
 }
 
-void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, Progress& progress) {
+void take(const nlmsghdr* message, bool many, const Socket::OnReply& on_reply, Progress& progress) {
     progress.interrupted = progress.interrupted || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (message->nlmsg_type == NLMSG_ERROR) {
         progress.err = error_of(message);
@@ -52,7 +52,7 @@ void take(const nlmsghdr* message, bool dump, const Socket::OnReply& on_reply, P
         progress.done = true;
     } else {
         on_reply(message);
-        progress.done = !dump;
+        progress.done = !many;
     }
 }
 
@@ -101,7 +101,8 @@ std::size_t Socket::receive(std::span<char> buffer, std::string_view what, const
 
 bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_reply,
                    const std::function<void()>& restart) {
-    const bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    // Either has an end of its own: a dump its NLMSG_DONE, several keys their acknowledgement.
+    const bool many = (request->nlmsg_flags & (NLM_F_DUMP | NLM_F_ACK)) != 0;
     std::array<char, receive_buffer> buffer;
     for (int tries = 1;; ++tries) {
         if (restart)
@@ -115,7 +116,7 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
             for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
                  os::is_whole(message, left) && !progress.done; message = mnl_nlmsg_next(message, &left)) {
                 if (message->nlmsg_seq == request->nlmsg_seq)
-                    take(message, dump, on_reply, progress);
+                    take(message, many, on_reply, progress);
             }
         }
         const bool again = progress.interrupted || progress.err == EINTR || progress.err == EAGAIN;

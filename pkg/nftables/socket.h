@@ -46,8 +46,8 @@ class Socket {
     // For the other files of this folder:
 
     using OnReply = std::function<void(const nlmsghdr*)>;
-    /// Sends one request and hands over its answers; false when the kernel says ENOENT. A dump that was
-    /// interrupted by a change is taken again after `restart`.
+    /// Sends one request and hands over its answers: one, unless it is a dump or wants an acknowledgement; false when
+    /// the kernel says ENOENT. A dump that was interrupted by a change is taken again after `restart`.
     bool query(nlmsghdr* request, std::string_view what, const OnReply& on_reply,
                const std::function<void()>& restart = {});
     /// One refused message of a batch.

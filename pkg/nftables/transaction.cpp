@@ -23,7 +23,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
-#include "nftables/wire.h"
+#include "nftables/element_message.h"
 #include "os/text.h"
 
 namespace nft {
@@ -34,6 +34,7 @@ using wire::Closer;
 using TablePtr = std::unique_ptr<nftnl_table, Closer<nftnl_table_free>>;
 using ChainPtr = std::unique_ptr<nftnl_chain, Closer<nftnl_chain_free>>;
 using RulePtr = std::unique_ptr<nftnl_rule, Closer<nftnl_rule_free>>;
+using SetPtr = std::unique_ptr<nftnl_set, Closer<nftnl_set_free>>;
 
 template <typename Pointer> Pointer made(Pointer pointer) {
     if (!pointer)
@@ -74,10 +75,13 @@ std::string_view family_text(std::uint8_t family) {
     }
 }
 
+constexpr std::size_t most_item_bytes = std::size_t(8) * 1024; ///< of one message
+constexpr std::size_t most_shown = 20;
+
 std::string element_text(const Element& element) {
-    return os::cat(element.set, " { ", os::hex(element.key), element.key_end.empty() ? "" : "-",
-                   os::hex(element.key_end), element.owner.empty() ? "" : " comment ",
-                   element.owner.empty() ? std::string() : os::quote(element.owner), " }");
+    return os::cat(os::hex(element.key), element.key_end.empty() ? "" : "-", os::hex(element.key_end),
+                   element.owner.empty() ? "" : " comment ",
+                   element.owner.empty() ? std::string() : os::quote(element.owner));
 }
 
 ChainPtr chain_of(const std::string& table, const std::string& name) {
@@ -102,14 +106,15 @@ Bytes byte_order_of(const Set& set) {
     Bytes bytes{NFTNL_UDATA_SET_KEYBYTEORDER, 4};
     append_mark(bytes, order(set.key));
     if (!set.data.empty()) {
-        bytes.insert(bytes.end(), {NFTNL_UDATA_SET_DATABYTEORDER, 4});
+        bytes.push_back(NFTNL_UDATA_SET_DATABYTEORDER);
+        bytes.push_back(4);
         append_mark(bytes, order(set.data));
     }
     return bytes;
 }
 
 void put_set(nlmsghdr* message, const std::string& table, std::uint8_t family, const Set& set, std::uint32_t id) {
-    const wire::SetPtr described = made(wire::SetPtr(nftnl_set_alloc()));
+    const SetPtr described = made(SetPtr(nftnl_set_alloc()));
     nftnl_set* out = described.get();
     nftnl_set_set_str(out, NFTNL_SET_TABLE, table.c_str());
     nftnl_set_set_str(out, NFTNL_SET_NAME, set.name.c_str());
@@ -181,8 +186,7 @@ void Transaction::record(std::string text, int type, int flags, std::function<vo
     operations_.push_back({.text = std::move(text),
                            .type = static_cast<std::uint16_t>(type),
                            .flags = static_cast<std::uint16_t>(flags),
-                           .build = std::move(build),
-                           .element = std::nullopt});
+                           .build = std::move(build)});
 }
 
 Transaction& Transaction::add_table() {
@@ -296,8 +300,18 @@ Transaction& Transaction::add(const Fragment& fragment, bool schema_known) {
 }
 
 Transaction& Transaction::record(std::string_view verb, int type, int flags, const Element& element) {
-    record(os::cat(verb, " element ", table_text(table_), " "), type, flags, {});
-    operations_.back().element = element;
+    wire::Buffer buffer;
+    const auto item = wire::item(buffer, element, type == NFT_MSG_DELSETELEM ? wire::Part::key : wire::Part::whole);
+    const auto joins = [&](const Operation& last) {
+        return last.type == type && last.flags == flags && last.set == element.set &&
+               last.items.size() + item.size() <= most_item_bytes;
+    };
+    if (operations_.empty() || !joins(operations_.back())) {
+        record(os::cat(verb, " element ", table_text(table_), " "), type, flags, {});
+        operations_.back().set = element.set;
+    }
+    std::vector<char>& items = operations_.back().items;
+    items.insert(items.end(), item.begin(), item.end());
     return *this;
 }
 
@@ -313,16 +327,34 @@ Transaction& Transaction::remove(const Element& element) {
     return record("delete", NFT_MSG_DELSETELEM, 0, element);
 }
 
-// Elements are put into words only when somebody asks: a container may have hundreds.
-std::string Transaction::text_of(const Operation& operation) {
-    return operation.element ? operation.text + element_text(*operation.element) : operation.text;
+std::vector<Element> Transaction::Operation::elements() const {
+    std::vector<Element> elements;
+    wire::read_items(items, set, elements);
+    return elements;
 }
 
-void Transaction::build(const Operation& operation, nlmsghdr* message) const {
-    if (!operation.element)
-        return operation.build(message);
-    const bool key_only = operation.type == NFT_MSG_DELSETELEM;
-    nftnl_set_elems_nlmsg_build_payload(message, wire::set_with(table_, *operation.element, key_only).get());
+// Elements are put into words only when somebody asks: a container may have hundreds.
+std::string Transaction::text_of(const Operation& operation) {
+    if (operation.set.empty())
+        return operation.text;
+    std::vector<std::string> texts;
+    for (const Element& element : operation.elements())
+        texts.push_back(element_text(element));
+    const bool all = texts.size() <= most_shown;
+    texts.resize(std::min(texts.size(), most_shown));
+    return os::cat(operation.text, operation.set, " { ", os::join(texts, ", "), all ? "" : ", …", " }");
+}
+
+nlmsghdr* Transaction::build(const Operation& operation, wire::Buffer& buffer) const {
+    if (!operation.set.empty()) {
+        nlmsghdr* message =
+            wire::elements_header(buffer, operation.type, table_, operation.set, operation.flags);
+        wire::put_list(message, operation.items);
+        return message;
+    }
+    nlmsghdr* message = wire::header(buffer, operation.type, table_.family, operation.flags);
+    operation.build(message);
+    return message;
 }
 
 void Transaction::commit() {
@@ -333,11 +365,10 @@ void Transaction::commit() {
     std::uint32_t last = first;
     for (const Operation& operation : operations_) {
         wire::Buffer buffer;
-        nlmsghdr* message = wire::header(buffer, operation.type, table_.family, operation.flags);
+        nlmsghdr* message = build(operation, buffer);
         message->nlmsg_seq = socket_->next_sequence();
         if (&operation == &operations_.back())
             message->nlmsg_flags |= NLM_F_ACK;
-        build(operation, message);
         last = batch.append(buffer);
         sent[last] = &operation;
     }
@@ -348,9 +379,10 @@ void Transaction::commit() {
         return;
     for (const Socket::Refusal& refusal : refusals) {
         const auto operation = sent.find(refusal.sequence);
-        if (operation != sent.end() && operation->second->element && (operation->second->flags & NLM_F_EXCL) != 0 &&
-            refusal.err == EEXIST)
-            taken_.push_back(*operation->second->element);
+        if (operation == sent.end() || (operation->second->flags & NLM_F_EXCL) == 0 || refusal.err != EEXIST)
+            continue;
+        for (Element& element : operation->second->elements())
+            taken_.push_back(std::move(element));
     }
     const auto culprit = sent.find(refusals.front().sequence);
     throw Error(refusals.front().err, culprit == sent.end() ? "commit to nf_tables" : text_of(*culprit->second), "");

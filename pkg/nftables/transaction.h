@@ -14,6 +14,10 @@
 
 struct nlmsghdr;
 
+namespace nft::wire {
+struct Buffer;
+}
+
 namespace nft {
 
 [[nodiscard]] std::string table_text(const Table& table); ///< "inet cnative"
@@ -47,7 +51,8 @@ class Transaction {
     void commit();
     /// The batch as nft text, one operation a line.
     [[nodiscard]] std::string text() const;
-    /// After a failed commit(): which elements of create() were refused because their key is taken.
+    /// After a failed commit(): elements of create() of which some were refused because their key is taken; the
+    /// kernel tells that of a message, and neighbours that go into one set share theirs.
     [[nodiscard]] const std::vector<Element>& taken() const { return taken_; }
 
   private:
@@ -56,11 +61,14 @@ class Transaction {
         std::uint16_t type;
         std::uint16_t flags;
         std::function<void(nlmsghdr*)> build;
-        std::optional<Element> element; ///< in place of the end of `text`, and of `build`
+        // Of elements, in place of `build` and of the end of `text`:
+        std::string set{};
+        std::vector<char> items{}; ///< as they go into the message
+        [[nodiscard]] std::vector<Element> elements() const;
     };
     Transaction& record(std::string_view verb, int type, int flags, const Element& element);
     [[nodiscard]] static std::string text_of(const Operation& operation);
-    void build(const Operation& operation, nlmsghdr* message) const;
+    nlmsghdr* build(const Operation& operation, wire::Buffer& buffer) const;
     void record(std::string text, int type, int flags, std::function<void(nlmsghdr*)> build);
     Transaction& put(std::string_view verb, const Rule& rule, int flags);
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <array>
-#include <memory>
-
-#include <libnftnl/set.h>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "nftables/element.h"
 
@@ -18,7 +18,6 @@ namespace wire {
 template <auto Function> struct Closer {
     template <typename T> void operator()(T* object) const noexcept { Function(object); }
 };
-using SetPtr = std::unique_ptr<nftnl_set, Closer<nftnl_set_free>>;
 
 /// Room for one message; ours are far below 4 KiB. Not zeroed: libmnl fills in what it leaves open (since
 /// 1.0.5; memcheck finds the padding of attributes in a dynamic build with Debian 12's 1.0.4, and the kernel skips it).
@@ -28,12 +27,10 @@ struct Buffer {
 
 /// The header of an nf_tables message at the start of the buffer.
 [[nodiscard]] nlmsghdr* header(Buffer& buffer, int type, std::uint8_t family, int flags);
-/// A libnftnl set that holds this one element.
-[[nodiscard]] SetPtr set_with(const Table& table, const Element& element, bool key_only);
 /// User data that nft prints as a comment.
-[[nodiscard]] Bytes comment(std::string_view text);
+[[nodiscard]] std::vector<std::uint8_t> comment(std::string_view text);
 /// The comment among user data, each of which is type, length, value; a comment with its NUL.
-[[nodiscard]] std::string comment_in(const Bytes& userdata);
+[[nodiscard]] std::string comment_in(std::span<const std::uint8_t> userdata);
 
 } // namespace wire
 

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nftables/element_message.h"
+
+#include <cstring>
+#include <optional>
+
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+namespace nft::wire {
+
+namespace {
+
+using Payload = std::span<const std::uint8_t>;
+
+void put_value(nlmsghdr* message, std::uint16_t type, const Bytes& value) {
+    nlattr* nest = mnl_attr_nest_start(message, type);
+    mnl_attr_put(message, NFTA_DATA_VALUE, value.size(), value.data());
+    mnl_attr_nest_end(message, nest);
+}
+
+void put_jump(nlmsghdr* message, const std::string& chain) {
+    nlattr* data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
+    nlattr* verdict = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
+    mnl_attr_put_u32(message, NFTA_VERDICT_CODE, htonl(static_cast<std::uint32_t>(NFT_JUMP)));
+    mnl_attr_put_strz(message, NFTA_VERDICT_CHAIN, chain.c_str());
+    mnl_attr_nest_end(message, verdict);
+    mnl_attr_nest_end(message, data);
+}
+
+// libmnl's own walk takes the lengths in an answer on trust.
+template <typename Each> void for_each_attribute(Payload bytes, const Each& each) {
+    while (bytes.size() >= sizeof(nlattr)) {
+        nlattr attribute{};
+        std::memcpy(&attribute, bytes.data(), sizeof attribute);
+        const std::size_t length = attribute.nla_len;
+        if (length < sizeof attribute || length > bytes.size())
+            return;
+        each(attribute.nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof attribute, length - sizeof attribute));
+        bytes = bytes.subspan(std::min(bytes.size(), std::size_t{MNL_ALIGN(length)}));
+    }
+}
+
+std::optional<Payload> attribute_in(Payload bytes, int wanted) {
+    std::optional<Payload> found;
+    for_each_attribute(bytes, [&](int type, Payload payload) {
+        if (type == wanted && !found)
+            found = payload;
+    });
+    return found;
+}
+
+std::string text_in(Payload bytes) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return std::string(text.substr(0, text.find('\0')));
+}
+
+// Longer ones are no element of ours, nor anybody's.
+Bytes value_in(Payload nest) {
+    const auto value = attribute_in(nest, NFTA_DATA_VALUE);
+    return value && value->size() <= Bytes::capacity ? Bytes(*value) : Bytes();
+}
+
+std::string chain_in(Payload nest) {
+    const auto verdict = attribute_in(nest, NFTA_DATA_VERDICT);
+    const auto chain = verdict ? attribute_in(*verdict, NFTA_VERDICT_CHAIN) : std::nullopt;
+    return chain ? text_in(*chain) : std::string();
+}
+
+Element read_item(Payload item, const std::string& set) {
+    Element read{.set = set};
+    for_each_attribute(item, [&](int type, Payload payload) {
+        switch (type) {
+        case NFTA_SET_ELEM_KEY:
+            read.key = value_in(payload);
+            break;
+        case NFTA_SET_ELEM_KEY_END:
+            read.key_end = value_in(payload);
+            break;
+        case NFTA_SET_ELEM_DATA:
+            read.data = value_in(payload);
+            read.jump = chain_in(payload);
+            break;
+        case NFTA_SET_ELEM_USERDATA:
+            read.owner = comment_in(payload);
+            break;
+        default:
+            break;
+        }
+    });
+    return read;
+}
+
+Payload payload_of(std::span<const char> bytes) {
+    return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+void read_list(Payload list, const std::string& set, std::vector<Element>& elements) {
+    for_each_attribute(list, [&](int, Payload item) { elements.push_back(read_item(item, set)); });
+}
+
+} // namespace
+
+std::span<const char> item(Buffer& buffer, const Element& element, Part part) {
+    nlmsghdr* scratch = mnl_nlmsg_put_header(buffer.bytes.data());
+    const std::size_t begin = scratch->nlmsg_len;
+    nlattr* nest = mnl_attr_nest_start(scratch, NFTA_LIST_ELEM);
+    put_value(scratch, NFTA_SET_ELEM_KEY, element.key);
+    if (!element.key_end.empty())
+        put_value(scratch, NFTA_SET_ELEM_KEY_END, element.key_end);
+    if (part == Part::whole) {
+        if (!element.data.empty())
+            put_value(scratch, NFTA_SET_ELEM_DATA, element.data);
+        if (!element.jump.empty())
+            put_jump(scratch, element.jump);
+        if (!element.owner.empty()) {
+            const auto comment = wire::comment(element.owner);
+            mnl_attr_put(scratch, NFTA_SET_ELEM_USERDATA, comment.size(), comment.data());
+        }
+    }
+    mnl_attr_nest_end(scratch, nest);
+    return std::span(buffer.bytes).subspan(begin, scratch->nlmsg_len - begin);
+}
+
+nlmsghdr* elements_header(Buffer& buffer, int type, const Table& table, const std::string& set, int flags) {
+    nlmsghdr* message = header(buffer, type, table.family, flags);
+    mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, std::string(table.name).c_str());
+    mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set.c_str());
+    return message;
+}
+
+void put_list(nlmsghdr* message, std::span<const char> items) {
+    nlattr* list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+    std::memcpy(mnl_nlmsg_get_payload_tail(message), items.data(), items.size());
+    message->nlmsg_len += static_cast<std::uint32_t>(items.size());
+    mnl_attr_nest_end(message, list);
+}
+
+void read_elements(const nlmsghdr* message, const std::string& set, std::vector<Element>& elements) {
+    const std::size_t size = mnl_nlmsg_get_payload_len(message);
+    if (size < sizeof(nfgenmsg))
+        return;
+    const Payload attributes(static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(message)), size);
+    if (const auto list = attribute_in(attributes.subspan(sizeof(nfgenmsg)), NFTA_SET_ELEM_LIST_ELEMENTS))
+        read_list(*list, set, elements);
+}
+
+void read_items(std::span<const char> items, const std::string& set, std::vector<Element>& elements) {
+    read_list(payload_of(items), set, elements);
+}
+
+} // namespace nft::wire
