@@ -9,6 +9,7 @@
 
 #include "fuzz.h"
 #include "index.h"
+#include "os/hash.h"
 
 namespace {
 
@@ -21,8 +22,7 @@ template <typename Slot> void put_check(std::uint8_t* at) {
     if (slot.free())
         return;
     slot.check = 0;
-    slot.check =
-        static_cast<std::uint16_t>(host_local::hash_bytes(std::as_bytes(std::span(&slot, 1)), sizeof slot) | 1U);
+    slot.check = static_cast<std::uint16_t>(os::hash_bytes(std::as_bytes(std::span(&slot, 1)), sizeof slot) | 1U);
     std::memcpy(at, &slot, sizeof slot);
 }
 
@@ -48,8 +48,7 @@ std::vector<std::uint8_t> file_of(fuzz::Bytes input) {
             put_check<host_local::Node>(file.data() + nodes_at + i * sizeof(host_local::Node));
         }
     if ((choice & 4U) == 0)
-        put_number(file.data() + checksum_at,
-                   host_local::hash_bytes(std::as_bytes(std::span(file).first(checksum_at)), 1));
+        put_number(file.data() + checksum_at, os::hash_bytes(std::as_bytes(std::span(file).first(checksum_at)), 1));
     return file;
 }
 

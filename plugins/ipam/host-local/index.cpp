@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/hash.h"
 #include "os/text.h"
 
 namespace host_local {
@@ -72,7 +73,7 @@ Index Index::load(os::Fd file) {
     const auto bytes = std::as_writable_bytes(std::span(&header, 1));
     read_exactly(file.get(), 0, bytes);
     if (header.magic != magic || header.format != format ||
-        header.checksum != hash_bytes(bytes.first(offsetof(Header, checksum)), format))
+        header.checksum != os::hash_bytes(bytes.first(offsetof(Header, checksum)), format))
         throw Unusable();
 
     struct stat status {};
@@ -107,7 +108,7 @@ bool Index::describes(const Stamp& now, std::string_view boot_id) const {
 }
 
 std::uint64_t Index::hash(std::string_view owner) const {
-    return hash_bytes(std::as_bytes(std::span(owner.data(), owner.size())), seed_);
+    return os::hash_bytes(std::as_bytes(std::span(owner.data(), owner.size())), seed_);
 }
 
 std::optional<std::size_t> Index::find(std::string_view owner, const inet::Address& address) {
@@ -179,7 +180,7 @@ Index::Header Index::header(const Stamp& stamp) const {
                   .checksum = 0};
     std::copy_n(boot_id_.begin(), std::min(boot_id_.size(), header.boot_id.size() - 1), header.boot_id.begin());
     const auto bytes = std::as_bytes(std::span(&header, 1));
-    header.checksum = hash_bytes(bytes.first(offsetof(Header, checksum)), format);
+    header.checksum = os::hash_bytes(bytes.first(offsetof(Header, checksum)), format);
     return header;
 }
 

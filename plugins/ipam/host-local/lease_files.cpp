@@ -9,6 +9,7 @@
 
 #include "os/error.h"
 #include "os/file.h"
+#include "os/hash.h"
 #include "os/text.h"
 #include "region.h"
 
@@ -47,7 +48,7 @@ std::uint32_t born_of(const os::Fd& dir, const inet::Address& address) {
     struct stat status {};
     if (::fstatat(dir.get(), address.text().c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
-    return static_cast<std::uint32_t>(hash_bytes(std::as_bytes(std::span(&status.st_ctim, 1)), 0)) | 1U;
+    return static_cast<std::uint32_t>(os::hash_bytes(std::as_bytes(std::span(&status.st_ctim, 1)), 0)) | 1U;
 }
 
 std::vector<inet::Address> list_leases(const os::Fd& dir) {

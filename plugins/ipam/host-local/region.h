@@ -50,7 +50,4 @@ class Region {
 void read_exactly(int file, std::uint64_t offset, std::span<std::byte> out);
 void write_exactly(int file, std::uint64_t offset, std::span<const std::byte> data);
 
-/// FNV-1a, mixed so that every bit of the result is good for a table's slot number.
-[[nodiscard]] std::uint64_t hash_bytes(std::span<const std::byte> bytes, std::uint64_t seed);
-
 } // namespace host_local

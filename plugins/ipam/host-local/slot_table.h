@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "os/hash.h"
 #include "region.h"
 
 namespace host_local {
@@ -117,7 +118,7 @@ template <typename Slot> class SlotTable {
     [[nodiscard]] static std::uint16_t check_of(Slot slot) {
         slot.check = 0;
         // Not zero: a slot that was only half written must not pass.
-        return static_cast<std::uint16_t>(hash_bytes(std::as_bytes(std::span(&slot, 1)), sizeof slot) | 1U);
+        return static_cast<std::uint16_t>(os::hash_bytes(std::as_bytes(std::span(&slot, 1)), sizeof slot) | 1U);
     }
 
     Region region_;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <span>
 
+#include "os/hash.h"
+
 namespace host_local {
 namespace {
 
@@ -63,7 +65,7 @@ bool same_family(const inet::Address& a, const inet::Address& b) {
 } // namespace
 
 std::uint64_t Node::hash() const {
-    return hash_bytes(std::as_bytes(std::span(prefix)), std::uint64_t{family} << 8 | level);
+    return os::hash_bytes(std::as_bytes(std::span(prefix)), std::uint64_t{family} << 8 | level);
 }
 
 unsigned Node::first_clear(unsigned from) const {
