@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view unexpected_end = "unexpected end of JSON input";
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-constexpr std::size_t longest_reason = 160, escape_length = 6;
+constexpr std::size_t longest_reason = 160, escape_length = 6, usual_members = 4;
 
 [[noreturn]] void fail(std::string_view why) {
     throw Error(Code::decoding_failure, std::string(why));
@@ -111,7 +111,10 @@ class Builder {
     bool end_object() { return close(); }
     bool end_array() { return close(); }
     bool key(std::string& key) {
-        std::get<Map>(open_.back()->value).push_back({std::move(key), {}});
+        Map& map = std::get<Map>(open_.back()->value);
+        if (map.empty())
+            map.reserve(usual_members);
+        map.push_back({std::move(key), {}});
         return true;
     }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) {

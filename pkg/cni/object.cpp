@@ -19,11 +19,6 @@ using json::Node;
 
 namespace {
 
-struct KnownKey {
-    std::string name;
-    bool whole = false; ///< what is in it is somebody else's
-};
-
 constexpr std::size_t most_shown = 40;
 constexpr unsigned most_warnings = 20;
 
@@ -65,26 +60,28 @@ std::string range_words(std::int64_t min, std::int64_t max) {
     return os::cat("must be an integer from ", min, " to ", max);
 }
 
-/// nullptr for null and absent, else the value as the wanted type.
-template <typename T> const T* expect(const std::string& path, const Node* node, std::string_view why) {
+/// nullptr for null and absent, else the value as the wanted type. `path` is called to say where, when it is none: a
+/// config may have thousands of values.
+template <typename T, typename Path> const T* expect(const Path& path, const Node* node, std::string_view why) {
     if (node == nullptr || node->is_null())
         return nullptr;
     const T* const value = node->as<T>();
     if (value == nullptr)
-        refuse_at(path, node, why);
+        refuse_at(path(), node, why);
     return value;
 }
 
 // No name, path or address holds a NUL, and system calls would see only what is before it.
-const std::string* expect_text(const std::string& path, const Node* node) {
+template <typename Path> const std::string* expect_text(const Path& path, const Node* node) {
     const auto* const text = expect<std::string>(path, node, "must be a string");
     if (text != nullptr && text->find('\0') != std::string::npos)
-        refuse_at(path, node, "must not hold a NUL byte");
+        refuse_at(path(), node, "must not hold a NUL byte");
     return text;
 }
 
 bool same_folded(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && os::lower(a) == os::lower(b);
+    const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::ranges::equal(a, b, {}, fold, fold);
 }
 
 std::string below(const std::string& path, std::string_view key) {
@@ -97,60 +94,75 @@ std::string element(const std::string& path, std::size_t index) {
 
 } // namespace
 
-struct Object::Document {
-    Node root;
-    std::map<const Node*, std::vector<KnownKey>> book; ///< opened objects and what was asked of them
-    std::map<const Node*, Node> unions;                ///< objects that come several times, by the last of them
+/// What was asked of an object.
+struct Object::KnownKeys {
+    struct Key {
+        std::string name;
+        bool whole = false; ///< what is in it is somebody else's
+    };
+    std::vector<Key> keys;
 
-    void mark(const Node* node, std::string_view key, bool whole = false);
-    [[nodiscard]] const KnownKey* known(const Node* node, std::string_view key) const;
-    void warn_unknown(const Node& node, const std::string& path, unsigned& left) const;
-    void warn_about(const Node* node, const std::string& path, const std::string& key) const;
+    void mark(std::string_view name, bool whole = false);
+    [[nodiscard]] const Key* find(std::string_view name) const;
 };
 
-void Object::Document::mark(const Node* node, std::string_view key, bool whole) {
-    std::vector<KnownKey>& keys = book[node];
-    const auto found = std::ranges::find(keys, key, &KnownKey::name);
+struct Object::Document {
+    Node root;
+    std::map<const Node*, KnownKeys> book; ///< of opened objects; those of one list share the list's page
+    std::map<const Node*, Node> unions;    ///< objects that come several times, by the last of them
+
+    [[nodiscard]] const KnownKeys* page_of(const Node* node) const;
+    void warn_unknown(const Node& node, const KnownKeys* known, const std::string& path, unsigned& left) const;
+};
+
+void Object::KnownKeys::mark(std::string_view name, bool whole) {
+    const auto found = std::ranges::find(keys, name, &Key::name);
     if (found == keys.end()) {
-        keys.push_back({std::string(key), whole});
+        keys.push_back({std::string(name), whole});
     } else {
         found->whole = found->whole || whole;
     }
 }
 
-const KnownKey* Object::Document::known(const Node* node, std::string_view key) const {
-    const auto opened = book.find(node);
-    if (opened == book.end())
-        return nullptr;
-    const auto found =
-        std::ranges::find_if(opened->second, [&](const KnownKey& known) { return same_folded(known.name, key); });
-    return found == opened->second.end() ? nullptr : &*found;
+const Object::KnownKeys::Key* Object::KnownKeys::find(std::string_view name) const {
+    const auto found = std::ranges::find_if(keys, [&](const Key& known) { return same_folded(known.name, name); });
+    return found == keys.end() ? nullptr : &*found;
 }
 
-void Object::Document::warn_about(const Node* node, const std::string& path, const std::string& key) const {
+namespace {
+
+void warn_about(const std::string& path, const std::string& key, const auto& known_keys) {
     std::vector<std::string> names;
-    for (const KnownKey& known : book.at(node))
+    for (const auto& known : known_keys)
         names.push_back(known.name);
     const auto meant = nearest(key, names);
     os::warn(os::cat("unknown key ", os::quote(below(path, shorten(key))), " is ignored",
                      meant ? os::cat("; did you mean ", os::quote(below(path, *meant)), "?") : ""));
 }
 
-void Object::Document::warn_unknown(const Node& node, const std::string& path, unsigned& left) const {
+} // namespace
+
+const Object::KnownKeys* Object::Document::page_of(const Node* node) const {
+    const auto page = book.find(node);
+    return page == book.end() ? nullptr : &page->second;
+}
+
+void Object::Document::warn_unknown(const Node& node, const KnownKeys* known, const std::string& path,
+                                    unsigned& left) const {
     if (const auto* const list = node.as<List>()) {
         for (std::size_t i = 0; i < list->size(); ++i)
-            warn_unknown((*list)[i], element(path, i), left);
+            warn_unknown((*list)[i], page_of(&node), element(path, i), left);
     }
     const auto* const map = node.as<Map>();
-    if (map == nullptr || !book.contains(&node))
+    if (map == nullptr || known == nullptr)
         return;
     for (const json::Member& member : *map) {
-        const KnownKey* const key = known(&node, member.key);
+        const auto* const key = known->find(member.key);
         if (key != nullptr && !key->whole) {
-            warn_unknown(member.value, below(path, member.key), left);
+            warn_unknown(member.value, page_of(&member.value), below(path, member.key), left);
         } else if (key == nullptr && left > 0) {
             --left;
-            warn_about(&node, path, member.key);
+            warn_about(path, member.key, known->keys);
         }
     }
 }
@@ -161,15 +173,13 @@ Object Object::parse(std::string_view json) {
     const Node& root = document->root;
     if (!root.is_null() && root.as<Map>() == nullptr)
         throw Error(Code::decoding_failure, os::cat("the document is ", describe(&root), ": must be an object"));
-    return {std::move(document), &root, {}};
+    return {std::move(document), &root, &root, {}};
 }
 
 Object::Object() = default;
 
-Object::Object(std::shared_ptr<Document> document, const Node* node, std::string path)
-    : document_(std::move(document)), node_(node), path_(std::move(path)) {
-    (void)document_->book[node_];
-}
+Object::Object(std::shared_ptr<Document> document, const Node* node, const Node* page, std::string path)
+    : document_(std::move(document)), node_(node), known_(&document_->book[page]), path_(std::move(path)) {}
 
 // The last one that is not null counts, as when Go's decoder goes over the same field again.
 const Node* Object::look_up(std::string_view key) const {
@@ -208,12 +218,12 @@ bool Object::has(std::string_view key) const {
 }
 
 bool Object::flag(std::string_view key, bool fallback) const {
-    const auto* const value = expect<bool>(path(key), find(key), "must be true or false");
+    const auto* const value = expect<bool>([&] { return path(key); }, find(key), "must be true or false");
     return value == nullptr ? fallback : *value;
 }
 
 std::optional<std::string> Object::find_text(std::string_view key) const {
-    const std::string* const value = expect_text(path(key), find(key));
+    const std::string* const value = expect_text([&] { return path(key); }, find(key));
     return value == nullptr ? std::nullopt : std::optional(*value);
 }
 
@@ -223,12 +233,11 @@ std::string Object::text(std::string_view key, std::string_view fallback) const 
 
 std::optional<std::int64_t> Object::find_number(std::string_view key, std::int64_t min, std::int64_t max) const {
     const Node* const node = find(key);
-    const std::string allowed = range_words(min, max);
-    const auto* const value = expect<std::int64_t>(path(key), node, allowed);
-    if (value == nullptr)
+    if (node == nullptr)
         return std::nullopt;
-    if (*value < min || *value > max)
-        refuse_at(path(key), node, allowed);
+    const auto* const value = node->as<std::int64_t>();
+    if (value == nullptr || *value < min || *value > max)
+        refuse_at(path(key), node, range_words(min, max));
     return *value;
 }
 
@@ -251,46 +260,48 @@ std::optional<std::uint64_t> Object::find_unsigned(std::string_view key) const {
 
 std::optional<Object> Object::object(std::string_view key) const {
     const Node* const node = find(key);
-    if (expect<Map>(path(key), node, "must be an object") == nullptr)
+    if (expect<Map>([&] { return path(key); }, node, "must be an object") == nullptr)
         return std::nullopt;
-    return Object(document_, united(key, node), path(key));
+    const Node* const whole = united(key, node);
+    return Object(document_, whole, whole, path(key));
 }
 
 std::vector<Object> Object::objects_in(const Node& list, const std::string& path) const {
     std::vector<Object> found;
+    found.reserve(list.as<List>()->size());
     for (const Node& item : *list.as<List>()) {
         std::string item_path = element(path, found.size());
-        (void)expect<Map>(item_path, &item, "must be an object");
-        found.push_back(Object(document_, &item, std::move(item_path)));
+        (void)expect<Map>([&] { return item_path; }, &item, "must be an object");
+        found.push_back(Object(document_, &item, &list, std::move(item_path)));
     }
     return found;
 }
 
 std::vector<Object> Object::objects(std::string_view key) const {
     const Node* const node = find(key);
-    if (expect<List>(path(key), node, "must be a list of objects") == nullptr)
+    if (expect<List>([&] { return path(key); }, node, "must be a list of objects") == nullptr)
         return {};
     return objects_in(*node, path(key));
 }
 
 std::vector<std::vector<Object>> Object::object_lists(std::string_view key) const {
     const Node* const node = find(key);
-    const auto* const list = expect<List>(path(key), node, "must be a list of lists of objects");
+    const auto* const list = expect<List>([&] { return path(key); }, node, "must be a list of lists of objects");
     std::vector<std::vector<Object>> found;
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
         const std::string item_path = element(path(key), i);
         const Node& item = (*list)[i];
-        const bool given = expect<List>(item_path, &item, "must be a list of objects") != nullptr;
+        const bool given = expect<List>([&] { return item_path; }, &item, "must be a list of objects") != nullptr;
         found.push_back(given ? objects_in(item, item_path) : std::vector<Object>());
     }
     return found;
 }
 
 std::vector<std::string> Object::texts(std::string_view key) const {
-    const auto* const list = expect<List>(path(key), find(key), "must be a list of strings");
+    const auto* const list = expect<List>([&] { return path(key); }, find(key), "must be a list of strings");
     std::vector<std::string> found;
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-        const std::string* const text = expect_text(element(path(key), i), &(*list)[i]);
+        const std::string* const text = expect_text([&] { return element(path(key), i); }, &(*list)[i]);
         found.push_back(text == nullptr ? std::string() : *text);
     }
     return found;
@@ -315,19 +326,19 @@ void Object::refuse(std::string_view key, std::string_view why) const {
 }
 
 void Object::accept(std::string_view key) const {
-    if (document_)
-        document_->mark(node_, key);
+    if (known_ != nullptr)
+        known_->mark(key);
 }
 
 void Object::accept_all(std::string_view key) const {
-    if (document_)
-        document_->mark(node_, key, true);
+    if (known_ != nullptr)
+        known_->mark(key, true);
 }
 
 void Object::warn_unknown() const {
     unsigned left = most_warnings;
     if (document_)
-        document_->warn_unknown(*node_, path_, left);
+        document_->warn_unknown(*node_, known_, path_, left);
 }
 
 std::string Object::dump(std::string_view key) const {

@@ -63,13 +63,15 @@ class Object {
 
   private:
     struct Document;
-    Object(std::shared_ptr<Document> document, const json::Node* node, std::string path);
+    struct KnownKeys;
+    Object(std::shared_ptr<Document> document, const json::Node* node, const json::Node* page, std::string path);
     [[nodiscard]] const json::Node* find(std::string_view key) const;
     [[nodiscard]] const json::Node* look_up(std::string_view key) const;
     [[nodiscard]] const json::Node* united(std::string_view key, const json::Node* last) const;
     [[nodiscard]] std::vector<Object> objects_in(const json::Node& list, const std::string& path) const;
     std::shared_ptr<Document> document_; ///< the tree and the book of known keys, shared by all cursors on it
     const json::Node* node_ = nullptr;
+    KnownKeys* known_ = nullptr; ///< of the document's book
     std::string path_;
 };
 
