@@ -2,6 +2,7 @@
 #include "nftables/element.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <netinet/in.h>
 
@@ -23,29 +24,25 @@ void pad(Bytes& bytes) {
 // is 208 KiB unless the administrator says otherwise; a message takes 4 KiB at the most.
 constexpr std::size_t most_keys = 32;
 
-/// Looks up keys of one set, up to the first that is not there: the kernel stops at that one.
-void find_some(Socket& socket, const Table& table, std::span<const Element> keys,
-               std::vector<std::optional<Element>>& found) {
+/// Looks up keys of one set, up to the first that is not there: the kernel stops at that one. Returns how many it was.
+std::size_t find_some(Socket& socket, const Table& table, std::span<const Element> keys,
+                      std::vector<Element>& answers) {
     const std::string& set = keys.front().set;
     std::vector<char> items;
+    items.reserve(keys.size() * 2 * Bytes::capacity);
     for (const Element& key : keys) {
         wire::Buffer buffer;
         const auto item = wire::item(buffer, key, wire::Part::key);
         items.insert(items.end(), item.begin(), item.end());
     }
     wire::Buffer buffer;
-    nlmsghdr* request =
-        wire::elements_header(buffer, NFT_MSG_GETSETELEM, table, set, keys.size() > 1 ? NLM_F_ACK : 0);
+    nlmsghdr* request = wire::elements_header(buffer, NFT_MSG_GETSETELEM, table, set, keys.size() > 1 ? NLM_F_ACK : 0);
     wire::put_list(request, items);
-    std::vector<Element> answers;
     const bool all_there = socket.query(
         request, os::cat("get element inet ", table.name, " ", set),
         [&](const nlmsghdr* reply) { wire::read_elements(reply, set, answers); }, [&] { answers.clear(); });
     answers.resize(std::min(answers.size(), keys.size()));
-    for (Element& answer : answers)
-        found.emplace_back(std::move(answer));
-    const std::size_t dealt_with = all_there ? keys.size() : std::min(answers.size() + 1, keys.size());
-    found.resize(found.size() + dealt_with - answers.size());
+    return all_there ? keys.size() : std::min(answers.size() + 1, keys.size());
 }
 
 } // namespace
@@ -113,22 +110,69 @@ std::string wire::comment_in(std::span<const std::uint8_t> userdata) {
     return {};
 }
 
-std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key) {
-    const Element wanted{.set = set, .key = key};
-    return find_each(socket, table, {&wanted, 1}).front();
+bool same_place(const Element& a, const Element& b) {
+    return a.set == b.set && a.key == b.key && a.key_end == b.key_end;
 }
 
-std::vector<std::optional<Element>> find_each(Socket& socket, const Table& table, std::span<const Element> keys) {
-    std::vector<std::optional<Element>> found;
-    found.reserve(keys.size());
-    while (found.size() < keys.size()) {
-        const auto rest = keys.subspan(found.size());
-        const auto end = std::ranges::find_if(
-            rest, [&](const Element& key) { return key.set != rest.front().set; });
-        const auto same_set = static_cast<std::size_t>(end - rest.begin());
-        find_some(socket, table, rest.first(std::min(same_set, most_keys)), found);
+namespace {
+
+bool is_before(const Element& a, const Element& b) {
+    return a.set == b.set ? a.key < b.key : a.set < b.set;
+}
+
+/// Each set's elements beside each other and in the order of their keys: that is how most come.
+bool is_tidy(const std::vector<Element>& elements) {
+    std::vector<const std::string*> sets;
+    for (auto each = elements.begin(); each != elements.end(); ++each) {
+        if (!sets.empty() && *sets.back() == each->set) {
+            if (!(std::prev(each)->key < each->key))
+                return false;
+        } else if (std::ranges::any_of(sets, [&](const std::string* set) { return *set == each->set; })) {
+            return false;
+        } else {
+            sets.push_back(&each->set);
+        }
     }
+    return true;
+}
+
+} // namespace
+
+void keep_one_of_each(std::vector<Element>& elements) {
+    if (is_tidy(elements))
+        return;
+    std::vector<Element*> order; // elements are large
+    order.reserve(elements.size());
+    for (Element& element : elements)
+        order.push_back(&element);
+    std::ranges::sort(order, [](const Element* a, const Element* b) { return is_before(*a, *b); });
+    const auto is_same = [](const Element* a, const Element* b) { return same_place(*a, *b); };
+    order.erase(std::unique(order.begin(), order.end(), is_same), order.end());
+    std::vector<Element> kept;
+    kept.reserve(order.size());
+    for (Element* element : order)
+        kept.push_back(std::move(*element));
+    elements = std::move(kept);
+}
+
+std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key) {
+    const Element wanted{.set = set, .key = key};
+    std::optional<Element> found;
+    find_each(socket, table, {&wanted, 1}, [&](std::size_t, Element& element) { found = std::move(element); });
     return found;
+}
+
+void find_each(Socket& socket, const Table& table, std::span<const Element> keys, const OnFound& on_found) {
+    std::vector<Element> answers;
+    for (std::size_t at = 0; at < keys.size();) {
+        const auto rest = keys.subspan(at, std::min(most_keys, keys.size() - at));
+        const auto other = std::ranges::find_if(rest, [&](const Element& key) { return key.set != rest.front().set; });
+        const auto tried =
+            find_some(socket, table, rest.first(static_cast<std::size_t>(other - rest.begin())), answers);
+        for (std::size_t i = 0; i < answers.size(); ++i)
+            on_found(at + i, answers[i]);
+        at += tried;
+    }
 }
 
 std::vector<Element> list(Socket& socket, const Table& table, const std::string& set) {

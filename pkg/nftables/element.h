@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,12 +36,18 @@ struct Element {
     std::string owner;
 };
 
+/// The same set, key and end of an interval.
+[[nodiscard]] bool same_place(const Element& a, const Element& b);
+/// Brings the elements of a set together, so that they travel in one message, and drops what is there twice.
+void keep_one_of_each(std::vector<Element>& elements);
+
 /// One element by key, or the interval that covers it: cost independent of the set's size. Nothing when it, its set or
 /// its table is not there.
 [[nodiscard]] std::optional<Element> find(Socket& socket, const Table& table, const std::string& set, const Bytes& key);
-/// The same for many keys (set, key), asked a few dozen at a time where neighbours are of one set: an answer for each.
-[[nodiscard]] std::vector<std::optional<Element>> find_each(Socket& socket, const Table& table,
-                                                            std::span<const Element> keys);
+/// The same for many keys, a few dozen at a time where neighbours are of one set. Only set and key are looked at, and
+/// `at` is the key's place among them.
+using OnFound = std::function<void(std::size_t at, Element& found)>;
+void find_each(Socket& socket, const Table& table, std::span<const Element> keys, const OnFound& on_found);
 /// All elements of a set: for GC, CHECK and a DEL that has lost its config. Empty when the set is not there.
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);
 

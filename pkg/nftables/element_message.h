@@ -18,7 +18,8 @@ enum class Part : std::uint8_t { key, whole };
 /// One element as an item of a message's list: to be copied behind `open_list`.
 [[nodiscard]] std::span<const char> item(Buffer& buffer, const Element& element, Part part);
 /// The header, table and set of a message about elements, and its list, yet empty.
-[[nodiscard]] nlmsghdr* elements_header(Buffer& buffer, int type, const Table& table, const std::string& set, int flags);
+[[nodiscard]] nlmsghdr* elements_header(Buffer& buffer, int type, const Table& table, const std::string& set,
+                                        int flags);
 /// Puts items into the message, which must have room for them.
 void put_list(nlmsghdr* message, std::span<const char> items);
 /// The elements of an NFT_MSG_NEWSETELEM, whoever sent it; what is broken in it is left out.

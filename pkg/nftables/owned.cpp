@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <exception>
 #include <map>
-#include <tuple>
 
 #include <netinet/in.h>
 
@@ -66,16 +65,12 @@ class Attempt {
     const Wanted& wanted_;
 };
 
-bool same_key(const Element& a, const Element& b) {
-    return a.set == b.set && a.key == b.key && a.key_end == b.key_end;
-}
-
 bool is_interval(const Element& element) {
     return !element.key_end.empty();
 }
 
 bool contains(const std::vector<Element>& elements, const Element& wanted) {
-    return std::ranges::any_of(elements, [&](const Element& e) { return same_key(e, wanted); });
+    return std::ranges::any_of(elements, [&](const Element& e) { return same_place(e, wanted); });
 }
 
 // Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
@@ -85,12 +80,12 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
     bool any_own = false;
     for (const auto& [ours, theirs] : overlaps) {
         const auto place =
-            std::ranges::find_if(missing, [&ours = ours](const Element& e) { return same_key(e, ours); });
+            std::ranges::find_if(missing, [&ours = ours](const Element& e) { return same_place(e, ours); });
         if (place == missing.end() || contains(replaced, theirs))
             continue; // settled before, or a ledger entry: the next look finds it
         const bool own = theirs.owner == ours.owner;
         any_own = any_own || own;
-        if (own && same_key(ours, theirs) && theirs.data == ours.data && theirs.jump == ours.jump)
+        if (own && same_place(ours, theirs) && theirs.data == ours.data && theirs.jump == ours.jump)
             missing.erase(place);
         else if (own || on_taken(ours, theirs))
             replaced.push_back(theirs);
@@ -113,38 +108,21 @@ void refuse_late_overlaps(const std::vector<Overlap>& overlaps, const OnTaken& o
 }
 
 std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::vector<Element>& taken) {
-    std::vector<Overlap> overlaps;
-    const auto found = find_each(socket, wanted.fragment->table, taken);
-    for (std::size_t i = 0; i < taken.size(); ++i) {
-        if (const auto& theirs = found[i])
-            overlaps.push_back({.ours = taken[i], .theirs = *theirs});
-    }
-    return overlaps;
-}
-
-/// Sorted by set and key. Elements are large: it is their places that are sorted.
-void keep_one_of_each(std::vector<Element>& keys) {
-    std::vector<Element*> order;
-    for (Element& key : keys)
-        order.push_back(&key);
-    std::ranges::sort(order, {}, [](const Element* e) { return std::tie(e->set, e->key); });
-    order.erase(std::unique(order.begin(), order.end(), [](auto* a, auto* b) { return same_key(*a, *b); }),
-                order.end());
-    std::vector<Element> kept;
-    kept.reserve(order.size());
-    for (Element* key : order)
-        kept.push_back(std::move(*key));
-    keys = std::move(kept);
+    std::vector<Overlap> found;
+    find_each(socket, wanted.fragment->table, taken, [&](std::size_t at, Element& theirs) {
+        found.push_back({.ours = taken[at], .theirs = std::move(theirs)});
+    });
+    return found;
 }
 
 std::vector<Element> owned_of(Socket& socket, const Table& table, const std::vector<Element>& keys,
                               const std::string& owner) {
     std::vector<Element> owned;
-    auto found = find_each(socket, table, keys);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        if (found[i] && found[i]->owner == owner && same_key(*found[i], keys[i]))
-            owned.push_back(std::move(*found[i]));
-    }
+    owned.reserve(keys.size());
+    find_each(socket, table, keys, [&](std::size_t at, Element& found) {
+        if (found.owner == owner && same_place(found, keys[at]))
+            owned.push_back(std::move(found));
+    });
     return owned;
 }
 
@@ -160,7 +138,7 @@ bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
         // What is to be replaced must still be what was asked about.
         std::erase_if(replaced, [&](const Element& element) {
             const auto now = find(socket, wanted.fragment->table, element.set, element.key);
-            return !now || now->owner != element.owner || !same_key(*now, element);
+            return !now || now->owner != element.owner || !same_place(*now, element);
         });
         const bool had_none = replaced.empty();
         if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, missing))

@@ -91,8 +91,7 @@ class Rule {
     void load(const Selectors& selectors);
     Rule& dnat(inet::Family family, const Selectors& selectors, const std::string& map, bool with_port);
     Rule& verdict(std::string_view text, int code, const std::string& chain = {});
-    Rule& xt_match(std::string_view text, const char* name, std::uint32_t revision,
-                   std::vector<std::uint8_t> info);
+    Rule& xt_match(std::string_view text, const char* name, std::uint32_t revision, std::vector<std::uint8_t> info);
 
     std::string chain_, text_;
     std::vector<Expression> expressions_;

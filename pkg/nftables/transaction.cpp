@@ -347,8 +347,7 @@ std::string Transaction::text_of(const Operation& operation) {
 
 nlmsghdr* Transaction::build(const Operation& operation, wire::Buffer& buffer) const {
     if (!operation.set.empty()) {
-        nlmsghdr* message =
-            wire::elements_header(buffer, operation.type, table_, operation.set, operation.flags);
+        nlmsghdr* message = wire::elements_header(buffer, operation.type, table_, operation.set, operation.flags);
         wire::put_list(message, operation.items);
         return message;
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <stdexcept>
+
 #include <linux/netfilter.h>
 
-#include "nftables/element.h"
+#include "nftables/element_message.h"
 #include "nftables/ruleset.h"
 #include "nftables/subnets.h"
 #include "nftables/transaction.h"
@@ -33,6 +36,67 @@ TEST_CASE("nft keys: an over-long interface name is cut, never overflows") {
     append_ifname(name, "a-name-far-longer-than-the-kernel-takes");
     REQUIRE(name.size() == 16);
     CHECK(name.back() == 0);
+}
+
+TEST_CASE("nft keys: nothing longer than the kernel takes") {
+    Bytes bytes(Bytes::capacity);
+    CHECK(os::hex(bytes).find_first_not_of('0') == std::string::npos);
+    CHECK_THROWS_AS(bytes.push_back(1), std::length_error);
+    CHECK_THROWS_AS(Bytes(Bytes::capacity + 1), std::length_error);
+    CHECK(Bytes{1, 2} < Bytes{1, 2, 0});
+    CHECK(Bytes{1, 3} > Bytes{1, 2, 0});
+}
+
+TEST_CASE("nft elements: what goes into a message is read back from it") {
+    const std::vector<Element> sent{
+        {.set = "m", .key = {1, 2, 3, 4}, .key_end = {1, 2, 3, 9}, .data = {5, 6, 7, 8}, .owner = "net/c1/eth0"},
+        {.set = "m", .key = Bytes(Bytes::capacity), .jump = "a chain", .owner = std::string(300, 'o')},
+        {.set = "m", .key = {9}}};
+    std::vector<char> items;
+    for (const Element& element : sent) {
+        wire::Buffer buffer;
+        const auto item = wire::item(buffer, element, wire::Part::whole);
+        items.insert(items.end(), item.begin(), item.end());
+    }
+    std::vector<Element> read;
+    wire::read_items(items, "m", read);
+    REQUIRE(read.size() == sent.size());
+    CHECK(std::ranges::equal(read, sent, same_place));
+    CHECK(read[0].data == sent[0].data);
+    CHECK(read[0].owner == "net/c1/eth0");
+    CHECK(read[1].jump == "a chain");
+    CHECK(read[1].owner == std::string(253, 'o')); // as much as a comment takes
+    CHECK(read[2].owner.empty());
+    for (std::size_t cut = 0; cut < items.size(); ++cut) { // wherever it ends, nothing behind the end is read
+        const std::vector<char> part(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(cut));
+        wire::read_items(part, "m", read);
+    }
+}
+
+TEST_CASE("nft elements: each once, a set's beside each other") {
+    const auto places = [](std::vector<Element> elements) {
+        keep_one_of_each(elements);
+        std::string text;
+        for (const Element& element : elements)
+            text += os::cat(element.set, os::hex(element.key), " ");
+        return text;
+    };
+    CHECK(places({}).empty());
+    CHECK(places({{.set = "b", .key = {1}}, {.set = "b", .key = {2}}, {.set = "a", .key = {1}}}) == "b01 b02 a01 ");
+    CHECK(places({{.set = "b", .key = {2}}, {.set = "b", .key = {1}}, {.set = "a", .key = {1}}}) == "a01 b01 b02 ");
+    CHECK(places({{.set = "b", .key = {1}}, {.set = "a", .key = {1}}, {.set = "b", .key = {1}}}) == "a01 b01 ");
+    CHECK(places({{.set = "b", .key = {1}}, {.set = "b", .key = {1}}}) == "b01 ");
+}
+
+TEST_CASE("nft batches: neighbours of one set and verb share a message") {
+    Socket socket;
+    Transaction batch(socket, {NFPROTO_INET, "t"});
+    batch.remove({.set = "s", .key = {1}}).remove({.set = "s", .key = {2}}).put({.set = "s", .key = {3}});
+    CHECK(batch.text() == "delete element inet t s { 01, 02 }\nadd element inet t s { 03 }\n");
+    Transaction large(socket, {NFPROTO_INET, "t"});
+    for (int i = 0; i < 21; ++i)
+        large.create({.set = "s", .key = {1}});
+    CHECK(large.text().ends_with(", 01, … }\n"));
 }
 
 TEST_CASE("nft sets print as nft writes them") {

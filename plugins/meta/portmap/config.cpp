@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "cni/error.h"
 #include "os/log.h"
@@ -32,7 +33,9 @@ std::vector<WrittenMapping> read_mappings(const cni::Object& config) {
     const auto runtime = config.object("runtimeConfig");
     if (!runtime)
         return mappings;
-    for (const cni::Object& object : runtime->objects("portMappings")) {
+    const auto objects = runtime->objects("portMappings");
+    mappings.reserve(objects.size());
+    for (const cni::Object& object : objects) {
         mappings.push_back({.object = object,
                             .container_port = object.number("containerPort", 0, INT64_MIN, INT64_MAX),
                             .host_port = object.number("hostPort", 0, INT64_MIN, INT64_MAX),
@@ -146,12 +149,6 @@ Mapping check(const WrittenMapping& written) {
             .host_ip = read_host_ip(written)};
 }
 
-bool share_a_host_port(const Mapping& a, const Mapping& b) {
-    const bool share_a_family = !a.host_ip || !b.host_ip || a.host_ip->family() == b.host_ip->family();
-    return a.protocol == b.protocol && a.host_port <= b.host_port_end && b.host_port <= a.host_port_end &&
-           share_a_family && a.bound_to() == b.bound_to();
-}
-
 bool same_ports(const Mapping& a, const Mapping& b) {
     return a.host_port == b.host_port && a.host_port_end == b.host_port_end && a.container_port == b.container_port;
 }
@@ -164,14 +161,25 @@ std::string contradiction(const Mapping& earlier, const Mapping& later) {
                    ports_text(later.host_port, later.host_port_end), "/", text(later.protocol), " overlap");
 }
 
-// One host port leads to one container port; the Go suite lets the first of two win in silence.
-void refuse_contradictions(const std::vector<Mapping>& mappings) {
-    for (auto later = mappings.begin(); later != mappings.end(); ++later) {
-        const auto earlier = std::find_if(mappings.begin(), later, [&](const Mapping& m) {
-            return share_a_host_port(m, *later) && !same_ports(m, *later);
-        });
-        if (earlier != later)
-            throw cni::Error(os::cat(contradiction(*earlier, *later), ": remove one of runtimeConfig.portMappings"));
+// One host port leads to one container port; the Go suite lets the first of two win in silence. Ordered by where they
+// begin, mappings that share a port are neighbours.
+void refuse_contradictions(const std::vector<Mapping>& mappings, inet::Family family) {
+    std::vector<const Mapping*> order;
+    order.reserve(mappings.size());
+    for (const Mapping& mapping : mappings) {
+        if (mapping.applies_to(family))
+            order.push_back(&mapping);
+    }
+    const auto place = [](const Mapping* m) { return std::tuple(m->bound_to(), m->protocol, m->host_port, m); };
+    if (!std::ranges::is_sorted(order, {}, place))
+        std::ranges::sort(order, {}, place);
+    for (std::size_t i = 1; i < order.size(); ++i) {
+        const Mapping &a = *order[i - 1], &b = *order[i];
+        const bool share_a_port =
+            a.protocol == b.protocol && a.bound_to() == b.bound_to() && b.host_port <= a.host_port_end;
+        if (share_a_port && !same_ports(a, b))
+            throw cni::Error(os::cat(&a < &b ? contradiction(a, b) : contradiction(b, a),
+                                     ": remove one of runtimeConfig.portMappings"));
     }
 }
 
@@ -183,9 +191,11 @@ std::vector<Mapping> check_mappings(const std::vector<WrittenMapping>& written) 
             throw cni::Error(os::cat("Invalid host port number: ", mapping.host_port));
     }
     std::vector<Mapping> mappings;
+    mappings.reserve(written.size());
     for (const WrittenMapping& mapping : written)
         mappings.push_back(check(mapping));
-    refuse_contradictions(mappings);
+    for (const inet::Family family : {inet::Family::v4, inet::Family::v6})
+        refuse_contradictions(mappings, family);
     return mappings;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "os/hash.h"
 #include "words.h"
 
 namespace portmap {
@@ -56,13 +57,9 @@ void add_elements(std::vector<nft::Element>& elements, const Config& config, con
         elements.push_back(std::move(added));
         return elements.back();
     };
-    const auto is_new = [&](const nft::Element& added) {
-        return std::ranges::none_of(elements,
-                                    [&](const nft::Element& e) { return e.set == added.set && e.key == added.key; });
-    };
     for (const Mapping& mapping : config.mappings) {
         nft::Element data = data_side(mapping, words);
-        if (!mapping.applies_to(words.family) || !is_new(data))
+        if (!mapping.applies_to(words.family))
             continue;
         data.data = mapping.is_range() ? nft::key_of(container) : endpoint(container, mapping.container_port);
         add(std::move(data));
@@ -86,10 +83,12 @@ std::uint32_t digest(std::string_view text, std::size_t number) {
 
 std::vector<nft::Element> elements(const Config& config, const Targets& targets, const std::string& owner) {
     std::vector<nft::Element> elements;
+    elements.reserve(config.mappings.size() * 2 + 2);
     for (const Words& words : {ipv4, ipv6}) {
         if (const auto& target = target_of(targets, words))
             add_elements(elements, config, words, target->address);
     }
+    nft::keep_one_of_each(elements);
     for (nft::Element& each : elements)
         each.owner = owner;
     return elements;
@@ -104,6 +103,7 @@ nft::Element localnet_guard(std::string_view device) {
 
 std::vector<nft::Element> possible_keys(const Config& config, const Targets& targets) {
     std::vector<nft::Element> keys;
+    keys.reserve(config.mappings.size() * 2 + 5); // two families, or one with conditions, and what stands once
     for (const Words& words : {ipv4, ipv6}) {
         const auto& target = target_of(targets, words);
         if (!target)
@@ -122,13 +122,16 @@ std::vector<nft::Element> possible_keys(const Config& config, const Targets& tar
 }
 
 nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner) {
-    std::string keys;
-    for (const nft::Element& each : possible_keys)
-        keys += os::cat(each.set, " ", os::hex(each.key), "-", os::hex(each.key_end), "\n");
+    std::uint64_t keys = 0;
+    for (const nft::Element& each : possible_keys) {
+        keys = os::hash_bytes(std::as_bytes(std::span(each.set.data(), each.set.size())), keys);
+        keys = os::hash_bytes(std::as_bytes(std::span(each.key)), keys);
+        keys = os::hash_bytes(std::as_bytes(std::span(each.key_end)), keys);
+    }
     nft::Element record = element(mapped_attachments, {});
     nft::append_mark(record.key, digest(owner, 0));
     nft::append_mark(record.key, digest(owner, 1));
-    nft::append_mark(record.data, digest(keys, 0));
+    nft::append_mark(record.data, static_cast<std::uint32_t>(keys));
     record.owner = owner;
     return record;
 }

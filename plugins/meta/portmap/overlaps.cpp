@@ -86,9 +86,13 @@ void find_in(nft::Socket& nftables, const std::string& set, std::span<const nft:
 
 std::vector<nft::Overlap> find_overlaps(nft::Socket& nftables, const std::vector<nft::Element>& wanted) {
     std::map<std::string, std::vector<const nft::Element*>> askers;
-    for (const nft::Element& ours : wanted) {
-        for (std::string& set : rivals(ours.set))
-            askers[std::move(set)].push_back(&ours);
+    for (auto ours = wanted.begin(); ours != wanted.end();) {
+        const auto end = std::find_if(ours, wanted.end(), [&](const nft::Element& e) { return e.set != ours->set; });
+        for (const std::string& set : rivals(ours->set)) {
+            for (auto one = ours; one != end; ++one)
+                askers[set].push_back(&*one);
+        }
+        ours = end;
     }
     std::vector<nft::Overlap> overlaps;
     for (const auto& [set, those] : askers)
