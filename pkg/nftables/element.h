@@ -26,14 +26,15 @@ void append_ifname(Bytes& bytes, std::string_view name); ///< 16 bytes, zero-pad
 void append_mark(Bytes& bytes, std::uint32_t mark);      ///< host order, as the kernel keeps marks
 [[nodiscard]] Bytes key_of(const inet::Address& address);
 
-/// One element of a set, a map (data) or a verdict map (jump). `owner` is its comment, as `nft list` prints it.
+/// One element of a set, a map (data) or a verdict map (jump). Owner and note are its comment, as `nft list` prints it.
 struct Element {
     std::string set;
     Bytes key;
     Bytes key_end{}; ///< of an interval: its last key; the kernel takes `key` for its first
     Bytes data;
-    std::string jump; ///< the chain a verdict map jumps to
-    std::string owner;
+    std::string jump;   ///< the chain a verdict map jumps to
+    std::string owner;  ///< up to the first blank
+    std::string note{}; ///< behind it
 };
 
 /// The same set, key and end of an interval.

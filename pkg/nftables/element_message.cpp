@@ -10,6 +10,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "os/text.h"
+
 namespace nft::wire {
 
 namespace {
@@ -86,6 +88,10 @@ Element read_item(Payload item, const std::string& set) {
             break;
         case NFTA_SET_ELEM_USERDATA:
             read.owner = comment_in(payload);
+            if (const auto blank = read.owner.find(' '); blank != std::string::npos) {
+                read.note = read.owner.substr(blank + 1);
+                read.owner.resize(blank);
+            }
             break;
         default:
             break;
@@ -117,7 +123,8 @@ std::span<const char> item(Buffer& buffer, const Element& element, Part part) {
         if (!element.jump.empty())
             put_jump(scratch, element.jump);
         if (!element.owner.empty()) {
-            const auto comment = wire::comment(element.owner);
+            const auto comment =
+                wire::comment(element.note.empty() ? element.owner : os::cat(element.owner, " ", element.note));
             mnl_attr_put(scratch, NFTA_SET_ELEM_USERDATA, comment.size(), comment.data());
         }
     }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
 #include "../../plugins/meta/portmap/conditions.h"
 #include "../../plugins/meta/portmap/config.h"
 #include "../../plugins/meta/portmap/elements.h"
+#include "../../plugins/meta/portmap/home.h"
 #include "../../plugins/meta/portmap/rules.h"
 #include "cni/error.h"
 #include "os/text.h"
@@ -399,6 +405,34 @@ TEST_CASE("portmap elements: the record tells attachments and mappings apart, an
     constexpr std::string_view ten = R"({"hostPort":8000,"hostPortEnd":8010,"containerPort":8000,"protocol":"tcp"})";
     constexpr std::string_view nine = R"({"hostPort":8000,"hostPortEnd":8009,"containerPort":8000,"protocol":"tcp"})";
     CHECK(record(ten, to, "net/c1/eth0").data != record(nine, to, "net/c1/eth0").data);
+}
+
+TEST_CASE("portmap home: deserted when its path leads elsewhere or nowhere, and in doubt not") {
+    const std::string path = os::cat("/tmp/cnative-unit-home-", getpid());
+    const auto put = [&] { std::ofstream(path) << "x"; };
+    put();
+    const std::string home = portmap::home_at(path);
+    REQUIRE(home.ends_with(path));
+    CHECK_FALSE(portmap::is_deserted(home));
+    std::filesystem::rename(path, path + ".old");
+    CHECK(portmap::is_deserted(home));
+    put();
+    CHECK(portmap::is_deserted(home)); // another one by now
+    std::filesystem::remove(path);
+    std::filesystem::rename(path + ".old", path);
+    CHECK_FALSE(portmap::is_deserted(home));
+    std::filesystem::remove(path);
+    CHECK(portmap::is_deserted(home));
+    std::string from_elsewhere = home;
+    from_elsewhere[home.find(' ') + 1] = 'x'; // another mount namespace
+    CHECK_FALSE(portmap::is_deserted(from_elsewhere));
+    CHECK_FALSE(portmap::is_deserted(""));
+    CHECK_FALSE(portmap::is_deserted("a b c"));
+    const std::string own = portmap::home_at(os::cat("/proc/", getpid(), "/ns/net"));
+    REQUIRE_FALSE(own.empty());
+    CHECK_FALSE(portmap::is_deserted(own.substr(0, own.rfind(' ')) + " /nowhere")); // a process lives in it
+    for (const char* nobodys : {"/proc/self/ns/net", "/proc/thread-self/ns/net", "/dev/null", "ns/net", "/nowhere", ""})
+        CHECK(portmap::home_at(nobodys).empty());
 }
 
 TEST_CASE("portmap elements: read back for messages") {

@@ -6,10 +6,12 @@
 #include "config.h"
 #include "elements.h"
 #include "flows.h"
+#include "home.h"
 #include "netlink/rtnl.h"
 #include "nftables/intact.h"
 #include "nftables/legacy.h"
 #include "nftables/masquerade.h"
+#include "os/log.h"
 #include "os/sysctl.h"
 #include "os/text.h"
 #include "overlaps.h"
@@ -23,23 +25,6 @@ namespace {
 std::string container_of(const std::string& owner) {
     const auto name = portmap::read_owner(owner);
     return name ? std::string(name->container_id) : owner;
-}
-
-// One container on two networks has the same mappings on both, for runtimes give them to every network that asks:
-// the first network's stay, as with the Go suite. An address is the container's who wears it now.
-bool may_replace(const nft::Element& ours, const nft::Element& theirs) {
-    if (container_of(ours.owner) == container_of(theirs.owner))
-        return false;
-    const auto mapped = portmap::read_mapped(ours);
-    if (!mapped)
-        return true;
-    const auto name = portmap::read_owner(theirs.owner);
-    const auto shared = portmap::shared_ports(*mapped, portmap::read_mapped(theirs).value_or(*mapped));
-    throw cni::Error(os::cat(shared.is_range() ? "host ports " : "host port ", shared.host_side(),
-                             shared.is_range() ? " are taken by " : " is taken by ",
-                             name ? os::cat("container ", name->container_id, " (network ", name->network, ")")
-                                  : os::cat("attachment ", theirs.owner),
-                             ": remove it or choose another hostPort"));
 }
 
 /// The device through which the host reaches an address.
@@ -83,6 +68,51 @@ void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wante
     remove(nftables, own, owner);
 }
 
+[[noreturn]] void refuse(const portmap::Mapped& ours, const nft::Element& theirs) {
+    const auto name = portmap::read_owner(theirs.owner);
+    const auto shared = portmap::shared_ports(ours, portmap::read_mapped(theirs).value_or(ours));
+    throw cni::Error(os::cat(shared.is_range() ? "host ports " : "host port ", shared.host_side(),
+                             shared.is_range() ? " are taken by " : " is taken by ",
+                             name ? os::cat("container ", name->container_id, " (network ", name->network, ")")
+                                  : os::cat("attachment ", theirs.owner),
+                             ": remove it or choose another hostPort"));
+}
+
+/// What to do about an element in the way.
+class OnTaken {
+  public:
+    explicit OnTaken(nft::Socket& nftables) : nftables_(&nftables) {}
+
+    // One container on two networks has the same mappings on both, for runtimes give them to every network that asks:
+    // the first network's stay, as with the Go suite. An address is the container's who wears it now.
+    bool operator()(const nft::Element& ours, const nft::Element& theirs) {
+        if (container_of(ours.owner) == container_of(theirs.owner))
+            return false;
+        const auto mapped = portmap::read_mapped(ours);
+        if (mapped && !is_cleared_away(theirs.owner))
+            refuse(*mapped, theirs);
+        return true;
+    }
+
+  private:
+    /// Whether it has nothing any more, as its network namespace is known to be gone.
+    bool is_cleared_away(const std::string& owner) {
+        if (std::ranges::find(cleared_away_, owner) != cleared_away_.end())
+            return true;
+        const nft::Element key = portmap::record({}, owner);
+        const auto record = nft::find(*nftables_, nft::shared_table(), key.set, key.key);
+        if (!record || record->owner != owner || !portmap::is_deserted(record->note))
+            return false;
+        os::warn(os::cat(owner, " never gave back its host ports, and its network namespace is gone: they are free"));
+        remove(*nftables_, list_own(*nftables_, owner), owner);
+        cleared_away_.push_back(owner);
+        return true;
+    }
+
+    nft::Socket* nftables_;
+    std::vector<std::string> cleared_away_;
+};
+
 void publish(const cni::Invocation& call, const Config& config, const Targets& targets,
              const std::optional<std::string>& device) {
     const nft::Fragment fragment = portmap::fragment();
@@ -92,12 +122,13 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
                        .elements = portmap::elements(config, targets, call.owner()),
                        .find_overlaps = portmap::find_overlaps};
     wanted.elements.push_back(portmap::record(portmap::possible_keys(config, targets), call.owner()));
+    wanted.elements.back().note = portmap::home_at(call.netns);
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        if (nft::create_owned(nftables, wanted, may_replace))
+        if (nft::create_owned(nftables, wanted, OnTaken(nftables)))
             remove_others(nftables, wanted.elements, call.owner());
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// portmap: host ports of a container that is gone without a DEL of ours: its runtime died, or other plugins had the
+// DEL.
+#include <doctest/doctest.h>
+
+#include "portmap_call.h"
+#include "world.h"
+
+using namespace test;
+
+namespace {
+
+struct Hosts {
+    World world;
+    std::string outside = world.outside(), c1 = world.netns("c1");
+    Network network;
+    Server server{c1, "tcp", 80, "c1"};
+
+    explicit Hosts(const json& keys = json::object()) : network(bridge_portmap_list(keys, "1.0.0")) {
+        world.netns("gone");
+    }
+    std::string at(int port) const { return ask(outside, "tcp", "192.0.2.1", port).value_or("--").substr(0, 2); }
+};
+
+std::string elements_of_gone(const std::string& set) {
+    return sh("nft list table inet cnative | awk '/^\\t(set|map) / { set = $2 } /net\\/gone\\/eth0/ { print set }' | "
+              "grep '" +
+              set + "' || true");
+}
+
+} // namespace
+
+TEST_CASE("portmap: the host ports of a container whose namespace is gone are free") {
+    Hosts hosts;
+    const json both = ports({mapping(8080, 80), mapping(8081, 81, "udp")});
+    REQUIRE(hosts.network.add("gone", both).ok());
+    CHECK(hosts.network.add("c1", both).msg().find("is taken by container gone (network net)") != std::string::npos);
+    REQUIRE(hosts.network.del("c1", both).ok());
+    sh("ip netns del gone");
+    const Answer answer = hosts.network.add("c1", both);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(contains(answer.err, "net/gone/eth0 never gave back its host ports, and its network namespace is gone"));
+    CHECK(hosts.at(8080) == "c1");
+    CHECK(hosts.network.check("c1", both).ok());
+    CHECK(elements_of_gone("host").empty());
+    CHECK(elements_of_gone("attachments").empty());
+    REQUIRE(hosts.network.del("gone", both, {}, "eth0", false).ok());
+    CHECK(hosts.at(8080) == "c1");
+}
+
+TEST_CASE("portmap: of a container that is gone nothing stands in the way, conditions and ranges neither") {
+    Hosts hosts(json{{"conditionsV4", json::array({"ip saddr != 192.0.2.2"})}}); // not from outside
+    json range = mapping(9000, 9000);
+    range["hostPortEnd"] = 9010;
+    REQUIRE(hosts.network.add("gone", ports({mapping(8080, 80), range})).ok());
+    sh("ip netns del gone");
+    Network open(bridge_portmap_list(json::object(), "1.0.0"));
+    const json wanted = ports({mapping(8080, 80), mapping(9005, 80)});
+    const Answer answer = open.add("c1", wanted);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(hosts.at(8080) == "c1");
+    CHECK(hosts.at(9005) == "c1");
+    CHECK(elements_of_gone("conditions\\|host").empty());
+}
+
+TEST_CASE("portmap: a namespace that only lost its name is not gone while a process lives in it") {
+    Hosts hosts;
+    const json port = ports({mapping(8080, 80)});
+    REQUIRE(hosts.network.add("gone", port).ok());
+    const Server survivor("/run/netns/gone", "tcp", 80, "it");
+    sh("ip netns del gone");
+    CHECK(contains(hosts.network.add("c1", port).msg(), "host port 8080/tcp is taken by container gone (network net)"));
+    CHECK(hosts.at(8080) == "it");
+}
