@@ -289,7 +289,7 @@ std::vector<std::vector<Object>> Object::object_lists(std::string_view key) cons
     const auto* const list = expect<List>([&] { return path(key); }, node, "must be a list of lists of objects");
     std::vector<std::vector<Object>> found;
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-        const std::string item_path = element(path(key), i);
+        std::string item_path = element(path(key), i);
         const Node& item = (*list)[i];
         const bool given = expect<List>([&] { return item_path; }, &item, "must be a list of objects") != nullptr;
         found.push_back(given ? objects_in(item, item_path) : std::vector<Object>());
