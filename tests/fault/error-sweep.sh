@@ -6,8 +6,9 @@
 #   failure: exit status 1, one error JSON with code and msg, and after a failed ADD nothing is left without any DEL.
 # After a failed DEL or GC the next one succeeds. All the while another container goes on answering.
 # Of bridge both are swept: its own calls, and those of its child, the IPAM plugin.
-# Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/error-sweep.sh [STEP [FIRST]]
-#   Every STEPth fault from the FIRSTth on (default 1 1). FAILAT: failat.cpp, built; otherwise it is compiled here.
+# Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/error-sweep.sh [STEP [FIRST [PART…]]]
+#   Every STEPth fault from the FIRSTth on (default 1 1). PART: a plugin, child; default: each. FAILAT: failat.cpp,
+#   built; otherwise it is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
@@ -15,6 +16,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-$here/../../bin}" && pwd)
 export CNI_BIN_DIR
 step=${1:-1} turn=$((0 - ${2:-1}))
+parts=("${@:3}")
+[ ${#parts[@]} != 0 ] || parts=(host-local bridge child portmap firewall tuning bandwidth)
 
 if [ "${SWEEP_INSIDE-}" != 1 ]; then
     SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
@@ -57,7 +60,7 @@ try() {
     : >"$work/diff"
     plugin "$name" "$verb" c1 "$work/$name.$verb" timeout 100 "${failat[@]}" "$n" "$fault" || status=$?
     cp "$work/out" "$work/first.out"
-    if judge "$verb" "$name" "$status" && finish "$name" && clean; then
+    if judge "$verb" "$name" "$status" && finish "$name" "$verb" && clean; then
         passed=$((passed + 1))
         return
     fi
@@ -111,10 +114,11 @@ sweep() { # sweep NAME WHO: itself, or its child
 }
 
 make_baseline
-sweep host-local itself
-sweep bridge itself
-sweep bridge child
-for name in portmap firewall tuning bandwidth; do
-    sweep $name itself
+for part in "${parts[@]}"; do
+    if [ "$part" = child ]; then
+        sweep bridge child
+    else
+        sweep "$part" itself
+    fi
 done
 close_sweep

@@ -8,9 +8,10 @@
 # child the child alone (bridge tells and has undone everything), bridge alone, both.
 # ADD on a host where no container has been yet: the next ADD works.
 # An ADD that takes up what a killed one left, lease included, is killed as well, itself and each of its children.
-# Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP]]
+# Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP [PART…]]]
 #   STEP: try every STEPth call only (default 1), of the child every CHILD_STEPth, and on a fresh host every
-#   CHILD_STEPth. FAILAT: failat.cpp, built; otherwise it is compiled here.
+#   CHILD_STEPth. PART: fresh, a plugin, child, parent, all, recovery; default: each. FAILAT: failat.cpp, built;
+#   otherwise it is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
@@ -18,6 +19,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-$here/../../bin}" && pwd)
 export CNI_BIN_DIR
 step=${1:-1} child_step=${2:-1}
+parts=" ${*:3} "
+[ "$parts" != '  ' ] || parts=' fresh host-local bridge portmap firewall tuning bandwidth child parent all recovery '
 
 if [ "${SWEEP_INSIDE-}" != 1 ]; then
     SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
@@ -104,7 +107,7 @@ again() { # again VERB NAME N: killed, then not; false when it got through the f
         echo 'no error JSON' >"$work/diff"
         false
     else
-        plugin "$name" "$verb" c1 "$work/$name.$verb" && finish "$name" && clean
+        plugin "$name" "$verb" c1 "$work/$name.$verb" && finish "$name" "$verb" && clean
     fi
     result=$?
     report "$name $verb ($who) then $verb" "$n" $result
@@ -215,19 +218,22 @@ sweep_fresh_host() { # sweep_fresh_host NAME STEP: ADD killed, then ADD
     printf '%s ADD on a fresh host: %d system calls\n' "$name" $((n - 1))
 }
 
+asked() { case $parts in *" $1 "*) ;; *) false ;; esac; }
+
 : >"$work/diff"
 wipe
-sweep_fresh_host bridge "$child_step"
-sweep_fresh_host portmap "$child_step"
+if asked fresh; then
+    for name in bridge portmap firewall; do
+        sweep_fresh_host $name "$child_step"
+    done
+fi
 
 make_baseline
-sweep host-local itself "$step"
-sweep bridge itself "$step"
-for name in portmap firewall tuning bandwidth; do
-    sweep $name itself "$step"
+for name in host-local bridge portmap firewall tuning bandwidth; do
+    ! asked $name || sweep $name itself "$step"
 done
 for by in child parent all; do
-    sweep bridge $by "$child_step"
+    ! asked $by || sweep bridge $by "$child_step"
 done
-sweep_recovery "$child_step"
+! asked recovery || sweep_recovery "$child_step"
 close_sweep

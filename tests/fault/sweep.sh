@@ -10,10 +10,11 @@ mount -t tmpfs tmpfs /var/lib/cni
 ip link set lo up
 ip netns add c1
 ip netns add other
+ip netns add outside
 
 passed=0
 failed=0
-servers=()
+servers=() pingers=()
 
 if [ -z "${FAILAT-}" ]; then
     FAILAT=$work/failat
@@ -62,6 +63,7 @@ with_result() { jq -c --slurpfile r "$work/out" '.prevResult = $r[0]' "$1" >"$2"
 # What an operator would look at, without indices and counters.
 state() {
     ip -o link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/link-netnsid [0-9]+//' | sort
+    ip -n c1 -o link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//' | sort
     ip -n c1 -o addr show | sed -E 's/^[0-9]+: //' | sort
     ip -o addr show dev br0 scope global 2>/dev/null | sed -E 's/^[0-9]+: //' | sort
     find /var/lib/cni ! -name 'last_reserved_ip.*' | sort
@@ -85,13 +87,20 @@ clean() { # clean: the state is the baseline again, and the other container answ
     diff "$work/baseline" "$work/now" >"$work/diff" && { answers || { echo "the other container does not answer" >"$work/diff"; false; }; }
 }
 
-# What has to be there before a plugin's ADD, and how it is taken away.
+# What has to be there before a plugin's ADD, and how it is taken away. What tuning had changed must be as before by
+# then, but for a GC, which takes containers for gone.
 begin() {
     chained "$1" || return 0
     plugin bridge ADD c1 "$work/bridge.json" || cat "$work/out"
     with_result "$work/$1.base" "$work/$1.json"
+    ip -n c1 -o link show eth0 >"$work/link"
 }
-finish() { ! chained "$1" || plugin bridge DEL c1 "$work/bridge.json"; }
+finish() { # finish NAME [VERB]
+    chained "$1" || return 0
+    local same=1
+    [ "${2-}" = GC ] || ip -n c1 -o link show eth0 | diff "$work/link" - >"$work/diff" || same=0
+    plugin bridge DEL c1 "$work/bridge.json" && [ $same = 1 ]
+}
 
 # attach NAME: an ADD that works; what CHECK and DEL are sent is in NAME.CHECK and NAME.DEL from then on
 attach() {
@@ -113,40 +122,66 @@ told() {
         { [ ! -s "$work/out" ] && grep -q 'could not be written to stdout' "$work/err"; }
 }
 
-# The first container makes what is shared: bridge, table, forwarding. It stays and must go on answering.
+# other NAME: the other container's ADD of a chained plugin; its MAC stays, as macspoofchk knows it
+other() {
+    jq -c --slurpfile r "$work/other.result" '.prevResult = $r[0]
+        | if .type == "portmap" then .runtimeConfig.portMappings = [{hostPort: 9090, containerPort: 80, protocol: "tcp"}]
+          else del(.mac) end' "$work/$1.base" >"$work/other.json"
+    plugin "$1" ADD other "$work/other.json" || { cat "$work/out"; exit 1; }
+    cp "$work/out" "$work/other.result"
+}
+
+ping_on() { # ping_on WORDS…: a ping every 20 ms from here on
+    "$@" -i 0.02 -W 1 >"$work/pings.${#pingers[@]}" &
+    pingers+=($!)
+    servers+=($!)
+}
+
+outside() { # somebody to whom the containers' packets are forwarded
+    ip link add out0 type veth peer name eth0 netns outside
+    ip addr add 192.0.2.1/24 dev out0
+    ip link set out0 up
+    ip -n outside addr add 192.0.2.2/24 dev eth0
+    ip -n outside link set eth0 up
+}
+
+# The first container makes what is shared: bridge, tables, forwarding. It has the whole chain, stays, and must go on
+# answering the host and reaching the outside, which iptables' FORWARD would forbid.
 make_baseline() {
+    local name
+    outside
+    iptables -P FORWARD DROP && ip6tables -P FORWARD DROP # what firewall has to get past
     plugin bridge ADD other "$work/bridge.json" || { cat "$work/out"; exit 1; }
-    jq -c --slurpfile r "$work/out" \
-        '.prevResult = $r[0] | .runtimeConfig.portMappings = [{hostPort: 9090, containerPort: 80, protocol: "tcp"}]' \
-        "$work/portmap.base" >"$work/other.json"
-    plugin portmap ADD other "$work/other.json" || { cat "$work/out"; exit 1; }
+    cp "$work/out" "$work/other.result"
+    for name in portmap firewall tuning bandwidth; do other $name; done
     ip netns exec other socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo other' 2>/dev/null &
     servers+=($!)
-    iptables -P FORWARD DROP && ip6tables -P FORWARD DROP # what firewall has to get past
-    local name
-    for name in portmap firewall; do
+    for name in portmap firewall; do # their own shared things, whatever the keys
         begin $name
         attach $name
         plugin $name DEL c1 "$work/$name.DEL"
         finish $name
     done
     for _ in $(seq 50); do answers 2>/dev/null && break; done
+    ip netns exec other ping -c 1 -W 5 -q 192.0.2.2 >"$work/out" || { cat "$work/out"; exit 1; }
     state >"$work/baseline"
-    ping -i 0.02 -W 1 10.9.0.2 >"$work/pings" &
-    servers+=($!)
+    ping_on ping 10.9.0.2
+    ping_on ip netns exec other ping 192.0.2.2
 }
 
 # The closing lines: whether a ping was lost since make_baseline, and the sum.
 close_sweep() {
-    kill -INT "${servers[1]}"
-    wait "${servers[1]}"
-    local said
-    said=$(grep 'packet loss' "$work/pings")
-    printf 'the other container, pinged all the while: %s\n' "$said"
-    case $said in
-    *', 0% packet loss'*) passed=$((passed + 1)) ;;
-    *) failed=$((failed + 1)) && echo 'FAIL pings of the other container were lost' ;;
-    esac
+    local n said
+    kill -INT "${pingers[@]}"
+    wait "${pingers[@]}"
+    for n in "${!pingers[@]}"; do
+        said=$(grep 'packet loss' "$work/pings.$n")
+        printf '%s, all the while: %s\n' "$(head -1 "$work/pings.$n")" "$said"
+        case $said in
+        *', 0% packet loss'*) passed=$((passed + 1)) ;;
+        *) failed=$((failed + 1)) && echo 'FAIL pings were lost' ;;
+        esac
+    done
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ]
 }
