@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/error.h"
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -54,6 +55,10 @@ Error Error::plain(int err, std::string text) {
     error.err_ = err;
     error.text_ = std::move(text);
     return error;
+}
+
+bool Error::is_shortage() const noexcept {
+    return err_ == EMFILE || err_ == ENFILE || err_ == ENOMEM;
 }
 
 std::string_view Error::reason() const noexcept {

@@ -20,6 +20,8 @@ class Error : public std::exception {
 
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
     [[nodiscard]] int err() const noexcept { return err_; }
+    /// Of descriptors or memory: a later call may have what this one had not.
+    [[nodiscard]] bool is_shortage() const noexcept;
     /// The part after the object: errno text and detail, for messages whose beginning is fixed.
     [[nodiscard]] std::string_view reason() const noexcept;
 

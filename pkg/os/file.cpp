@@ -198,6 +198,17 @@ Fd make_dirs(const std::string& path, mode_t mode) {
     return open_dir(path);
 }
 
+std::string other_writers(const Fd& dir) {
+    struct stat status {};
+    if (::fstat(dir.get(), &status) != 0)
+        fail("stat", dir, ".");
+    if (status.st_uid != 0 && status.st_uid != ::geteuid())
+        return cat("belongs to user ", status.st_uid);
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return cat("may be written by others than user ", status.st_uid);
+    return {};
+}
+
 std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name) {
     check_component(dir, name);
     Fd sub(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW));

@@ -24,6 +24,8 @@ namespace os {
 [[nodiscard]] Fd open_dir(const std::string& path);
 /// Creates `path` and its parents (mode & ~umask) as far as they are missing, and opens it.
 [[nodiscard]] Fd make_dirs(const std::string& path, mode_t mode);
+/// Who but root and the caller may change what is in a directory, as the end of a sentence about it; empty: nobody.
+[[nodiscard]] std::string other_writers(const Fd& dir);
 /// One sub-directory; nothing when it does not exist.
 [[nodiscard]] std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name);
 /// One sub-directory, created when missing.

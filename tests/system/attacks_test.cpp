@@ -15,7 +15,7 @@
 
 #include <fstream>
 
-#include "bridge_call.h"
+#include "protocol_call.h"
 
 using namespace test;
 
@@ -112,13 +112,17 @@ TEST_CASE("attack: a namespace path that is a FIFO, a device or a file is told a
     for (const std::string path : {"/run/netns/fifo", "/run/netns/file", "/run/netns/folder", "/dev/zero", "/dev/tty",
                                    "/proc/self/ns/mnt", "/proc/self/mem", "/proc/1/environ"}) {
         CAPTURE(path);
-        const Call add{.plugin = "bridge", .config = bridge_config(), .netns = path, .wrapper = {"timeout", "10"}};
-        const Answer answer = invoke(add);
-        CHECK(answer.status == 1);
-        CHECK(answer.code() != 0);
-        Call del = add;
-        del.command = "DEL";
-        CHECK(invoke(del).status <= 1);
+        for (const std::string plugin : {"bridge", "loopback", "tuning", "bandwidth"}) {
+            CAPTURE(plugin);
+            Call call = call_of(plugin, "ADD", {{"mtu", 1400}, {"ingressRate", 8000}, {"ingressBurst", 8000}});
+            call.netns = path;
+            call.wrapper = {"timeout", "10"};
+            const Answer answer = invoke(call);
+            CHECK(answer.status == 1);
+            CHECK(answer.code() != 0);
+            call.command = "DEL";
+            CHECK(invoke(call).status <= 1);
+        }
     }
     CHECK(ports().empty());
     CHECK(leases("net").empty());
@@ -129,15 +133,18 @@ TEST_CASE("attack: names in CNI_ARGS, identifiers and interface names stay names
     world.netns("c1");
     for (const std::string bad : {"../../etc", "a/b", "/abs", "a\nb", "..", "a b", "\x1b[31m"}) {
         CAPTURE(bad);
-        Call call{.plugin = "bridge", .config = bridge_config(), .netns = "/run/netns/c1"};
-        Call by_id = call, by_ifname = call, by_name = call;
-        by_id.id = bad;
-        by_ifname.ifname = bad;
-        by_name.config["name"] = bad;
-        for (const Call& one : {by_id, by_ifname, by_name}) {
-            const Answer answer = invoke(one);
-            CHECK_MESSAGE(answer.status == 1, answer.out);
-            CHECK(answer.document().is_object());
+        for (const std::string& plugin : all_plugins) {
+            CAPTURE(plugin);
+            const Call call = call_of(plugin);
+            Call by_id = call, by_ifname = call, by_name = call;
+            by_id.id = bad;
+            by_ifname.ifname = bad;
+            by_name.config["name"] = bad;
+            for (const Call& one : {by_id, by_ifname, by_name}) {
+                const Answer answer = invoke(one);
+                CHECK_MESSAGE(answer.status == 1, answer.out);
+                CHECK(answer.document().is_object());
+            }
         }
     }
     for (const std::string args : {"IP=10.9.0.9/../..", "MAC=02:00:00:00:00:01;IP=\x01", "K8S_POD_NAME=../..;=;;",
@@ -151,7 +158,7 @@ TEST_CASE("attack: names in CNI_ARGS, identifiers and interface names stay names
     CHECK(ports().empty());
     CHECK(leases("net").empty());
     CHECK(sh("find /var/lib/cni -mindepth 1 -maxdepth 2 ! -path '*/networks' ! -path '*/networks/net' "
-             "! -path '*/networks/.cnative'") == "");
+             "! -path '*/networks/.cnative'; find /run -name '*_*.json'") == "");
 }
 
 TEST_CASE("attack: ten megabytes and a million brackets are refused in one valid answer") {
@@ -160,9 +167,12 @@ TEST_CASE("attack: ten megabytes and a million brackets are refused in one valid
     for (const std::string& raw : {std::string(10'000'000, ' ') + "{}", std::string(1'000'000, '['),
                                    R"({"cniVersion":"1.0.0","name":"net","x":)" + std::string(1'000'000, '{') + "}",
                                    std::string(10'000'000, 'x')}) {
-        const Answer answer = invoke({.plugin = "bridge", .netns = "/run/netns/c1", .raw = raw});
-        CHECK(answer.status == 1);
-        CHECK(answer.code() == 6);
+        for (const std::string& plugin : all_plugins) {
+            CAPTURE(plugin);
+            const Answer answer = invoke({.plugin = plugin, .netns = "/run/netns/c1", .raw = raw});
+            CHECK(answer.status == 1);
+            CHECK(answer.code() == 6);
+        }
     }
 }
 
@@ -170,12 +180,16 @@ TEST_CASE("attack: umask, closed and leaked descriptors of the caller make no di
     World world;
     world.netns("c1");
     std::ofstream("/run/config") << bridge_config().dump();
+    std::ofstream("/run/tuning.json") << config_of("tuning", {{"mtu", 1400}}).dump();
     const std::string call = "CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=" + bin_dir() + " ";
     for (const std::string before : {"umask 0", "umask 0777", "exec 2>&-", "exec 9</etc/passwd", "ulimit -n 24"}) {
         CAPTURE(before);
         sh(before + "; CNI_COMMAND=ADD " + call + bin_dir() + "/bridge </run/config >/run/out");
         const std::string folder = before == "umask 0777" ? "700\n" : "755\n";
         CHECK(sh("stat -c %a /var/lib/cni/networks/net /var/lib/cni/networks/net/10.9.0.*") == folder + "600\n");
+        sh(before + "; CNI_COMMAND=ADD " + call + bin_dir() + "/tuning </run/tuning.json >/run/out");
+        CHECK(sh("stat -c %a /run/cni/tuning /run/cni/tuning/c1_eth0.json") == "700\n600\n");
+        sh(before + "; CNI_COMMAND=DEL " + call + bin_dir() + "/tuning </run/tuning.json; rm -r /run/cni");
         sh(before + "; CNI_COMMAND=DEL " + call + bin_dir() + "/bridge </run/config");
         sh("rm -rf /var/lib/cni/networks");
     }

@@ -12,6 +12,9 @@
 namespace test {
 
 inline const std::vector<std::string> plugins = {"bridge", "host-local", "loopback", "portmap", "tuning"};
+/// Everything in CNI_BIN_DIR; those that `plugins` lacks take fewer versions.
+inline const std::vector<std::string> all_plugins = {"bridge", "host-local", "loopback", "portmap",
+                                                     "tuning", "firewall",   "bandwidth"};
 inline const std::vector<std::string> all_versions = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
 inline json prev_result(const std::string& version) {
@@ -35,7 +38,7 @@ inline json prev_result(const std::string& version) {
 /// A config that every plugin takes.
 inline json config_of(const std::string& plugin, const json& more = json::object()) {
     json config = bridge_config({{"type", plugin}});
-    if (plugin == "portmap" || plugin == "tuning")
+    if (plugin != "bridge" && plugin != "host-local" && plugin != "loopback")
         config["prevResult"] = prev_result("1.0.0");
     config.update(more);
     return config;

@@ -207,9 +207,35 @@ TEST_CASE("scarcity: too few file descriptors fail a call with an answer, whatev
     attached["prevResult"] = result;
     const json ports_config = portmap_config(result);
     sweep("portmap", "ADD", ports_config, [] { CHECK(!contains(sh("nft list ruleset"), "8080")); });
+    const auto chained = [&](const std::string& type, const json& keys) {
+        json one = {{"cniVersion", "1.0.0"}, {"name", "net"}, {"type", type}, {"prevResult", result}};
+        one.update(keys);
+        return one;
+    };
+    sh("iptables -P FORWARD DROP");
+    const json firewall = chained("firewall", {{"ingressPolicy", "isolated"}});
+    sweep("firewall", "ADD", firewall,
+          [] { CHECK(!contains(sh("nft list set inet cnative accepted4 || true"), "net/c1")); });
+    const json tuning = chained("tuning", {{"mtu", 1400}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}});
+    sweep("tuning", "ADD", tuning, [] {
+        CHECK(
+            contains(sh("ip link show eth0; cat /proc/sys/net/ipv4/conf/eth0/arp_filter", "/run/netns/c1"), " 1500 "));
+        CHECK(!works("test -e /run/cni/tuning/c1_eth0.json"));
+    });
+    const json bandwidth = chained(
+        "bandwidth",
+        {{"ingressRate", 80000000}, {"ingressBurst", 8000000}, {"egressRate", 80000000}, {"egressBurst", 8000000}});
+    sweep("bandwidth", "ADD", bandwidth, [] {
+        CHECK(sh("ip -o link show type ifb").empty());
+        CHECK(!contains(sh("tc qdisc show"), "tbf"));
+    });
     sweep("bridge", "CHECK", attached, nothing);
-    sweep("portmap", "CHECK", ports_config, nothing);
-    sweep("portmap", "DEL", ports_config, nothing);
+    for (const json& one : {ports_config, firewall, tuning, bandwidth})
+        sweep(one["type"], "CHECK", one, nothing);
+    for (const json& one : {ports_config, firewall, tuning, bandwidth})
+        sweep(one["type"], "DEL", one, nothing);
+    CHECK(contains(sh("ip link show eth0", "/run/netns/c1"), " 1500 "));
     sweep("bridge", "DEL", attached, nothing);
     check_nothing_left();
+    CHECK(!contains(sh("nft list ruleset; ip -o link show type ifb; find /run/cni -type f"), "c1"));
 }

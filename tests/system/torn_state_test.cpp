@@ -177,6 +177,42 @@ TEST_CASE("torn state: tuning's saved state cut at every byte") {
     CHECK(link_of(c1)["mtu"] == 1400);
 }
 
+TEST_CASE("torn state: tuning's claims, replacements and folders that are anything else") {
+    World world;
+    with_eth0(world);
+    const json keys = {{"mtu", 1400}};
+    Call collect = tuning("GC", keys);
+    collect.config.update({{"cniVersion", "1.1.0"}, {"cni.dev/valid-attachments", json::array()}});
+    collect.id = collect.netns = collect.ifname = "";
+    const std::string dir = "/run/cni/tuning", claims = dir + "/.cnative";
+    for (const std::string& file :
+         {claims + "/net/c1_eth0.json", claims + "/net", claims, dir + "/.c1_eth0.json.new", dir}) {
+        CAPTURE(file);
+        for (const Damage& how : damages()) {
+            CAPTURE(how.name);
+            sh("rm -rf /run/cni /run/nothing; echo precious >" + victim);
+            REQUIRE(in_time(tuning("ADD", keys)).ok());
+            const bool is_folder = how.command[0] != 'r'; // written to, cut: there must be a file
+            damage({how.name, (is_folder ? "rm -rf $F; touch $F; " : "") + how.command}, file);
+            works_or_names(tuning("ADD", keys), file);
+            works_or_names(tuning("DEL", keys), file);
+            works_or_names(collect, file);
+            CHECK(get(victim) == "precious\n");
+            CHECK(!works("test -e /run/nothing"));
+        }
+    }
+}
+
+TEST_CASE("torn state: the folder of lease indexes that is anything else") {
+    World world;
+    for (const Damage& how : damages()) {
+        CAPTURE(how.name);
+        new_network();
+        damage({how.name, "rm -rf $F; touch $F; " + how.command}, data_dir + "/.cnative");
+        every_verb(data_dir + "/.cnative");
+    }
+}
+
 TEST_CASE("torn state: tuning's saved state that is anything else") {
     World world;
     with_eth0(world);

@@ -91,6 +91,11 @@ TEST_CASE("firewall config: a policy needs the bridge, the first of the interfac
     const auto isolated = firewall::ingress_of(config_with("isolated", three));
     CHECK(isolated.policy == nft::Ingress::isolated);
     CHECK(isolated.ports == std::vector<std::string>{"veth1"});
+    // bandwidth puts its ifb behind the container's interface; whoever puts the host's end there as well is understood.
+    CHECK(firewall::ingress_of(config_with("isolated", os::cat(three, R"(,{"name":"bwp1"})"))).ports ==
+          std::vector<std::string>{"veth1"});
+    CHECK(firewall::ingress_of(config_with("isolated", R"({"name":"br0"},{"name":"eth0","sandbox":"/x"},{"name":"v"})"))
+              .ports == std::vector<std::string>{"v"});
     CHECK(ingress_error("none", three) == "unknown ingress policy: \"none\"");
     CHECK(ingress_error("isolated", "") ==
           "interface needs to be set for ingress policy \"isolated\", make sure to chain "

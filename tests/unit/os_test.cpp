@@ -328,6 +328,20 @@ TEST_CASE("directories are made with their parents") {
           Failure(ENOENT, "open /nonexistent: no such file or directory"));
 }
 
+TEST_CASE("who else may write in a directory is told") {
+    const Scratch scratch;
+    CHECK(os::other_writers(scratch.dir).empty());
+    const std::string self = std::to_string(::geteuid());
+    for (const mode_t mode : {0775U, 0757U, 01777U}) {
+        REQUIRE(::chmod(scratch.path.c_str(), mode) == 0);
+        CHECK(os::other_writers(scratch.dir) == "may be written by others than user " + self);
+    }
+    if (::geteuid() == 0) {
+        REQUIRE(::chown(scratch.path.c_str(), 1000, 0) == 0);
+        CHECK(os::other_writers(scratch.dir) == "belongs to user 1000");
+    }
+}
+
 TEST_CASE("a directory can be listed twice") {
     const Scratch scratch;
     for (const char* name : {"b", "a", ".hidden"})

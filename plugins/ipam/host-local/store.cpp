@@ -89,15 +89,10 @@ bool is_of_earlier_boot(Index* former, const LeaseFile& file, std::string_view b
 
 /// The Go suite works on, so do we; but whoever runs the host should know.
 void warn_if_others_may_write(const os::Fd& dir, const std::string& path) {
-    struct stat status {};
-    if (::fstat(dir.get(), &status) != 0)
-        return;
-    const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
-    if (!foreign && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-        return;
-    os::warn(os::cat("data dir ", path, foreign ? " belongs to user " : " may be written by others than user ",
-                     status.st_uid,
-                     ": who writes there can take and free any address; let it belong to root, and no other write"));
+    if (const std::string how = os::other_writers(dir); !how.empty())
+        os::warn(
+            os::cat("data dir ", path, " ", how,
+                    ": who writes there can take and free any address; let it belong to root, and no other write"));
 }
 
 std::string cursor_name(std::size_t set) {

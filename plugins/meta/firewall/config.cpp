@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "cni/error.h"
@@ -120,18 +121,25 @@ IngressPolicy ingress_of(const Config& config) {
 }
 
 std::vector<std::string> ports_of(const std::optional<cni::Result>& result) {
-    std::vector<std::string> ports;
     if (!result || result->interfaces.empty())
+        return {};
+    const auto ports_in = [&](std::span<const cni::Interface> interfaces) {
+        std::vector<std::string> ports;
+        for (const cni::Interface& interface : interfaces) {
+            const bool is_name = !interface.name.empty() && interface.name.size() <= longest_ifname;
+            if (interface.sandbox.empty() && is_name && interface.name != result->interfaces.front().name)
+                ports.push_back(interface.name);
+        }
+        std::ranges::sort(ports);
+        ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
         return ports;
-    const std::string& bridge = result->interfaces.front().name;
-    for (const cni::Interface& interface : result->interfaces) {
-        const bool is_name = !interface.name.empty() && interface.name.size() <= longest_ifname;
-        if (interface.sandbox.empty() && is_name && interface.name != bridge)
-            ports.push_back(interface.name);
-    }
-    std::ranges::sort(ports);
-    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
-    return ports;
+    };
+    // Behind the container's interfaces are those of plugins like bandwidth, whose ifb is no port.
+    std::span<const cni::Interface> interfaces = result->interfaces;
+    while (!interfaces.empty() && interfaces.back().sandbox.empty())
+        interfaces = interfaces.first(interfaces.size() - 1);
+    const auto ports = ports_in(interfaces);
+    return ports.empty() ? ports_in(result->interfaces) : ports;
 }
 
 std::vector<inet::Address> addresses_of(const std::optional<cni::Result>& result) {

@@ -46,8 +46,14 @@ template <typename Action> auto told_as(const std::string& prefix, Action&& acti
 } // namespace
 
 SavedStates SavedStates::make(const std::string& data_dir) {
-    return told_as("failed to create backup directory: ",
-                   [&] { return SavedStates(os::make_dirs(data_dir, folder_mode)); });
+    return told_as("failed to create backup directory: ", [&] {
+        os::Fd dir = os::make_dirs(data_dir, folder_mode);
+        if (const std::string how = os::other_writers(dir); !how.empty())
+            os::warn(
+                os::cat("data dir ", data_dir, " ", how,
+                        ": who writes there chooses what DEL restores; let it belong to root, and no other write"));
+        return SavedStates(std::move(dir));
+    });
 }
 
 std::optional<SavedStates> SavedStates::find(const std::string& data_dir) {
@@ -82,6 +88,8 @@ std::optional<LinkState> SavedStates::load(const cni::Invocation& call) const {
         if (const auto state = read(*content))
             return state;
     } catch (const os::Error& error) {
+        if (error.is_shortage())
+            throw;
         why = error.reason();
     }
     os::warn(os::cat("saved state ", os::path_at(dir_, name), ": ", why, "; nothing is restored from it"));

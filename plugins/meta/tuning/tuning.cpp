@@ -2,8 +2,6 @@
 // tuning: changes sysctls and attributes of the interface that the plugins before it made, and DEL puts the attributes
 // back. README.md has the keys.
 
-#include <unistd.h>
-
 #include "allow_list.h"
 #include "cni/run.h"
 #include "config.h"
@@ -38,7 +36,7 @@ void make(const tuning::Change& change, netlink::Rtnl& container, netlink::Index
 }
 
 /// Puts the attributes back as far as link and namespace are still there. Every one is tried; false when one was not
-/// possible.
+/// possible. Throws when it cannot even begin for want of descriptors or memory.
 bool restore(const cni::Invocation& call, const LinkState& state) {
     bool complete = true;
     try {
@@ -58,6 +56,8 @@ bool restore(const cni::Invocation& call, const LinkState& state) {
             }
         }
     } catch (const os::Error& error) {
+        if (error.is_shortage())
+            throw;
         os::warn(os::cat("failed to restore ", call.ifname, ": ", error.what()));
         complete = false;
     }
@@ -101,7 +101,8 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 }
 
 // A chain is torn down whatever has become of its interface: what cannot be restored, at the second try either, is told
-// but fails nothing. Nobody will ask again, so the file goes.
+// but fails nothing. Nobody will ask again, so the file goes. A shortage of our own is another matter: the next DEL may
+// do better.
 void del(const cni::Invocation& call) {
     auto states = SavedStates::find(tuning::data_dir_leniently(call));
     if (!states)
