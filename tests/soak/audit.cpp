@@ -104,6 +104,27 @@ void audit_links(Soak& soak, Network& network) {
             soak.model.violation("its link is not there", attachment.get());
 }
 
+/// Of the plugins behind portmap: bandwidth's ifbs and tuning's saved states.
+void audit_behind(Soak& soak, Network& network) {
+    std::map<std::string, int> ifbs;
+    for (const json& link : json::parse(test::sh("ip -j link show type ifb"))) {
+        const std::string alias = link.value("ifalias", "");
+        if (alias.starts_with("cnative:" + network.name + "/"))
+            ++ifbs[alias.substr(8, alias.find(';') - 8)];
+    }
+    for (const auto& attachment : network.attachments) {
+        const bool saved = std::filesystem::exists("/run/cni/tuning/" + attachment->id + "_eth0.json");
+        const int own = ifbs[attachment->owner()];
+        if (attachment->state == State::held && (!saved || own != 1))
+            soak.model.violation("its ifb or its saved state is not there", attachment.get());
+        if (attachment->state == State::absent && (saved || own != 0))
+            soak.model.violation("an ifb or a saved state without an owner", attachment.get());
+        ifbs.erase(attachment->owner());
+    }
+    for (const auto& [owner, count] : ifbs)
+        soak.model.violation("nobody's ifb: " + owner, nullptr);
+}
+
 json valid_attachments(const Network& network) {
     json valid = json::array();
     for (const auto& attachment : network.attachments)
@@ -119,7 +140,11 @@ void collect_garbage(Soak& soak, Network& network, Random& random) {
     ++soak.counts.gcs;
     const bool chain = !network.portmap.is_null();
     const json valid = valid_attachments(network);
-    for (json config : chain ? std::vector<json>{network.config, network.portmap} : std::vector<json>{network.config}) {
+    std::vector<json> configs = {network.config};
+    if (chain)
+        configs.push_back(network.portmap);
+    configs.insert(configs.end(), network.behind.begin(), network.behind.end());
+    for (json& config : configs) {
         config["cniVersion"] = "1.1.0"; // GC is not older
         config["cni.dev/valid-attachments"] = valid;
         const std::string plugin = chain ? config["type"].get<std::string>() : "host-local";
@@ -150,6 +175,8 @@ void audit(Soak& soak, Network& network) {
         return;
     audit_elements(soak, network);
     audit_links(soak, network);
+    if (!network.behind.empty())
+        audit_behind(soak, network);
 }
 
 } // namespace soak

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole chain: bridge with host-local, then portmap, as a runtime drives them.
+// The whole chain: bridge with host-local, then portmap, then what else there is, as a runtime drives them.
+#include <ranges>
+
 #include "model.h"
 
 namespace soak {
@@ -61,8 +63,28 @@ json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
     return nullptr;
 }
 
+bool is_ended_on_purpose(const Outcome& outcome) {
+    return outcome.signalled || (outcome.sent && outcome.says("SIGTERM"));
+}
+
+/// The plugins behind portmap; false when one did not get through.
+bool add_behind(Soak& soak, Attachment& attachment, json& result, Random& random) {
+    for (const json& config : attachment.network->behind) {
+        const std::string plugin = config["type"];
+        const Outcome outcome =
+            call(soak, attachment, plugin, "ADD", with_result(config, result), maybe(random, 15, longest_us));
+        if (!outcome.ok()) {
+            if (!is_ended_on_purpose(outcome))
+                soak.model.violation("an ADD of " + plugin + " fails", &attachment);
+            return false;
+        }
+        result = json::parse(outcome.out);
+    }
+    return true;
+}
+
 void add(Soak& soak, Attachment& attachment, Random& random) {
-    const json result = add_bridge(soak, attachment, random);
+    json result = add_bridge(soak, attachment, random);
     if (result.is_null())
         return;
     attachment.maybe_finished = true;
@@ -71,13 +93,15 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
     const Outcome outcome = call(soak, attachment, "portmap", "ADD", with_ports(*attachment.network, port, result),
                                  maybe(random, 15, longest_us));
     if (outcome.ok()) {
+        if (!add_behind(soak, attachment, result, random))
+            return; // half of the chain is there: a DEL comes, or a GC
         soak.model.claim_addresses(attachment, result);
         soak.model.claim_port(attachment, port);
         attachment.result = result;
         return soak.model.set_state(attachment, State::held);
     }
-    if (outcome.signalled || (outcome.sent && outcome.says("SIGTERM")))
-        return; // half of the chain is there: a DEL comes, or a GC
+    if (is_ended_on_purpose(outcome))
+        return;
     if (!outcome.says("host port " + std::to_string(port) + "/tcp is taken by container"))
         return soak.model.violation("an ADD of portmap fails", &attachment);
     ++soak.counts.ports_taken;
@@ -90,7 +114,10 @@ void check(Soak& soak, Attachment& attachment) {
         call(soak, attachment, "bridge", "CHECK", with_result(attachment.network->config, attachment.result), {});
     const Outcome portmap = call(soak, attachment, "portmap", "CHECK",
                                  with_ports(*attachment.network, attachment.port, attachment.result), {});
-    if (!bridge.ok() || !portmap.ok())
+    bool ok = bridge.ok() && portmap.ok();
+    for (const json& config : attachment.network->behind)
+        ok = call(soak, attachment, config["type"], "CHECK", with_result(config, attachment.result), {}).ok() && ok;
+    if (!ok)
         soak.model.violation("a CHECK of what is held fails", &attachment);
 }
 
@@ -111,13 +138,16 @@ void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed
         attachment.maybe_finished = true;
     }
     attachment.result = nullptr;
-    for (const std::string plugin : {"portmap", "bridge"}) {
-        const json config = plugin == "portmap" ? with_ports(*attachment.network, port, result)
-                                                : with_result(attachment.network->config, result);
+    std::vector<json> configs = {with_result(attachment.network->config, result),
+                                 with_ports(*attachment.network, port, result)};
+    for (const json& config : attachment.network->behind)
+        configs.push_back(with_result(config, result));
+    for (const json& config : configs | std::views::reverse) {
+        const std::string plugin = config["type"];
         const Outcome outcome = call(soak, attachment, plugin, "DEL", config, maybe(random, disturbed, longest_us));
         if (outcome.ok())
             continue;
-        if (!outcome.signalled && !(outcome.sent && outcome.says("SIGTERM")))
+        if (!is_ended_on_purpose(outcome))
             soak.model.violation("a DEL of " + plugin + " fails", &attachment);
         return;
     }

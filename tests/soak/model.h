@@ -60,10 +60,11 @@ struct Attachment {
 
 struct Network {
     std::string name;
-    json config;          ///< host-local's, or bridge's
-    json portmap;         ///< null: host-local alone
-    std::size_t sets = 1; ///< range sets: addresses a lease has
-    int capacity = 0;     ///< how many attachments fit, when that can become too few; 0: they always do
+    json config;              ///< host-local's, or bridge's
+    json portmap;             ///< null: host-local alone
+    std::vector<json> behind; ///< further plugins of a chain, in their order
+    std::size_t sets = 1;     ///< range sets: addresses a lease has
+    int capacity = 0;         ///< how many attachments fit, when that can become too few; 0: they always do
     Gate gate;
     std::vector<std::unique_ptr<Attachment>> attachments;
     std::atomic<int> torn = 0;     ///< empty lease files that killed calls of the Go suite's plugin may have left

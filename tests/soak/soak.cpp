@@ -78,6 +78,20 @@ Network& add_chain(Soak& soak, const std::string& name, const std::string& bridg
     return network;
 }
 
+std::vector<json> everything_behind(const std::string& name) {
+    std::vector<json> plugins = {
+        {{"type", "firewall"}, {"ingressPolicy", "isolated"}},
+        {{"type", "tuning"}, {"mtu", 1400}, {"promisc", true}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}},
+        {{"type", "bandwidth"},
+         {"ingressRate", 80'000'000},
+         {"ingressBurst", 8'000'000},
+         {"egressRate", 80'000'000},
+         {"egressBurst", 8'000'000}}};
+    for (json& plugin : plugins)
+        plugin.update({{"cniVersion", "1.0.0"}, {"name", name}});
+    return plugins;
+}
+
 /// A worker's containers: those of host-local alone, and the one with a namespace.
 struct Worker {
     std::vector<Attachment*> ipam;
@@ -91,6 +105,7 @@ std::vector<Worker> make_workers(Soak& soak, test::World& world, const Options& 
     Network& tight = add_network(soak, ipam_config("tight", {{range("10.22.0.0/27")}}), 29);
     Network& first = add_chain(soak, "first", "br0", {{range("10.30.0.0/24")}, {range("fd30::/64")}});
     Network& second = add_chain(soak, "second", "br1", {{range("10.31.0.0/24")}});
+    second.behind = everything_behind(second.name);
     std::vector<Worker> workers(static_cast<std::size_t>(options.workers));
     for (std::size_t i = 0; i < workers.size(); ++i) {
         const std::string id = "w" + std::to_string(i);
@@ -167,6 +182,7 @@ int main(int argc, char** argv) {
                 options.chains, static_cast<unsigned long long>(options.seed));
     (void)std::fflush(stdout);
     test::World world;
+    test::sh("iptables -P FORWARD DROP"); // what firewall has to get past
     const std::vector<Worker> workers = make_workers(soak, world, options);
     {
         std::vector<std::jthread> threads;
