@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# valgrind.sh FOLDER: one chain (bridge with host-local, dual stack, masquerade, MAC spoof check; portmap with two ports) under
-# memcheck: ADD, CHECK, a second ADD that is refused, GC, DEL, each with the IPAM plugin. FOLDER: plugins linked
-# dynamically. Whatever memcheck reports, a leak too, is a failed case. Last line: 'N passed, N failed'.
+# valgrind.sh FOLDER: one chain (bridge with host-local, dual stack, masquerade, MAC spoof check; portmap with two ports;
+# firewall, tuning, bandwidth) under memcheck: ADD, CHECK, a second ADD that is refused, GC, DEL, each with the IPAM
+# plugin. FOLDER: plugins linked dynamically. Whatever memcheck reports, a leak too, is a failed case.
+# Last line: 'N passed, N failed'.
 set -uo pipefail
 CNI_BIN_DIR=$(cd "$1" && pwd) || exit 1
 if [ "${VALGRIND_INSIDE-}" != 1 ]; then
@@ -28,6 +29,18 @@ cat >"$work/portmap.base" <<'X'
  "runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
  {"hostPort":8053,"containerPort":53,"protocol":"udp"}]}}
 X
+cat >"$work/firewall.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"firewall","ingressPolicy":"isolated","cni.dev/valid-attachments":[]}
+X
+cat >"$work/tuning.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"tuning","mtu":1400,"promisc":true,"cni.dev/valid-attachments":[],
+ "sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}
+X
+cat >"$work/bandwidth.base" <<'X'
+{"cniVersion":"1.1.0","name":"net","type":"bandwidth","ingressRate":80000000,"ingressBurst":8000000,
+ "egressRate":80000000,"egressBurst":8000000,"unshapedSubnets":["10.8.0.0/16"],"cni.dev/valid-attachments":[]}
+X
+chained=(portmap firewall tuning bandwidth)
 
 call() { # call PLUGIN VERB CONFIG EXPECTED_STATUS
     local status=0 reports
@@ -52,20 +65,30 @@ call() { # call PLUGIN VERB CONFIG EXPECTED_STATUS
 
 result_into() { jq -c --slurpfile r "$work/out" '.prevResult = $r[0]' "$1" >"$2"; }
 
+iptables -P FORWARD DROP # what firewall has to get past
 for round in 'DEL' 'GC'; do
     call bridge ADD "$work/bridge.json" 0
-    result_into "$work/portmap.base" "$work/portmap.json"
-    result_into "$work/bridge.json" "$work/check.json"
-    call portmap ADD "$work/portmap.json" 0
-    call bridge CHECK "$work/check.json" 0
-    call portmap CHECK "$work/portmap.json" 0
+    for name in "${chained[@]}"; do
+        result_into "$work/$name.base" "$work/$name.json"
+        call "$name" ADD "$work/$name.json" 0
+    done
+    for name in bridge "${chained[@]}"; do
+        result_into "$work/$name.json" "$work/$name.check"
+    done
+    for name in bridge "${chained[@]}"; do
+        call "$name" CHECK "$work/$name.check" 0
+    done
     call bridge ADD "$work/bridge.json" 1
-    call portmap $round "$work/portmap.json" 0
-    call bridge $round "$work/check.json" 0
+    for name in "${chained[@]}" bridge; do
+        call "$name" $round "$work/$name.check" 0
+    done
 done
 call bridge STATUS "$work/bridge.json" 0
-call portmap STATUS "$work/portmap.base" 0
-left=$(find /var/lib/cni/networks/net -name '10.*'; ip -o link show type veth; nft list ruleset | grep net/c1)
+for name in "${chained[@]}"; do
+    call "$name" STATUS "$work/$name.base" 0
+done
+left=$(find /var/lib/cni/networks/net -name '10.*'; find /run/cni -type f; ip -o link show type veth
+    ip -o link show type ifb; nft list ruleset | grep net/c1)
 [ -z "$left" ] && echo 'ok   nothing is left' && passed=$((passed + 1))
 [ -z "$left" ] || { echo "FAIL something is left: $left" && failed=$((failed + 1)); }
 

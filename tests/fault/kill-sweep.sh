@@ -158,8 +158,11 @@ sweep() { # sweep NAME WHO STEP
     check_changes_nothing "$name" "$by"
 }
 
-leave_a_lease() { # an ADD of bridge, killed when its child has leased
-    plugin bridge ADD c1 "$work/bridge.json" "$FAILAT" --child 1 "$last" PARENT
+leave_a_lease() { # an ADD of bridge, killed when its child has leased; bridge may be faster and get through
+    while plugin bridge ADD c1 "$work/bridge.json" "$FAILAT" --child 1 "$last" PARENT || [ -s "$work/out" ]; do
+        forget bridge
+        plugin bridge DEL c1 "$work/bridge.DEL"
+    done
 }
 
 # The ADD after that: the duplicate is refused to it (its first child), released (the second), leased anew (the third).

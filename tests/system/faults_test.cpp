@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the error sweep (tests/fault/error-sweep.sh) has found, and a SIGTERM at moments all over an ADD: it works, or
+// it is one error document and nothing is left, without a DEL.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <functional>
+
+#include "protocol_call.h"
+
+using namespace test;
+
+namespace {
+
+struct Fault {
+    std::string number, call, kind;
+};
+
+/// What may go wrong in a call, from the start of main() on: before its first fcntl() nobody is there to answer.
+std::vector<Fault> faults_of(Call call) {
+    call.wrapper = {FAILAT, "list", "/run/faults"};
+    REQUIRE(invoke(call).ok());
+    std::ifstream list("/run/faults");
+    std::vector<Fault> faults;
+    for (Fault fault; list >> fault.number >> fault.call >> fault.kind;) {
+        if (!faults.empty() || fault.call == "fcntl")
+            faults.push_back(fault);
+    }
+    REQUIRE(!faults.empty());
+    return faults;
+}
+
+/// The state of the host, without what an ADD makes for all containers and what the kernel counts.
+std::string host() {
+    return sh("ip -o link show type veth; ip -o link show type ifb; tc qdisc show | grep -v noqueue || true; "
+              "nft list ruleset | grep net/c1 || true; find /run/cni -type f 2>/dev/null || true; "
+              "ip -n c1 -o link show | grep eth0 || true") +
+           json(leases("net")).dump();
+}
+
+json chain_config() {
+    return bridge_config({{"ipMasq", true}, {"macspoofchk", true}, {"ipam", ipam({"10.9.0.0/24", "fd09::/64"})}});
+}
+
+/// Each of an ADD's faults that is asked for.
+void try_faults(const Call& add, const std::function<bool(const Fault&)>& is_asked_for) {
+    const auto del = [&add] {
+        Call call = add;
+        call.command = "DEL";
+        CHECK(invoke(call).ok());
+        // bandwidth leaves to the veth's end what is on it
+        sh("for d in $(ip -br link show type veth | cut -d@ -f1); do tc qdisc del dev $d root; tc qdisc del dev $d "
+           "ingress; done 2>/dev/null; true");
+    };
+    const std::vector<Fault> faults = faults_of(add);
+    del();
+    const std::string before = host();
+    int tried = 0;
+    for (const Fault& fault : faults) {
+        if (!is_asked_for(fault))
+            continue;
+        ++tried;
+        CAPTURE(fault.number);
+        CAPTURE(fault.call);
+        CAPTURE(fault.kind);
+        Call call = add;
+        call.wrapper = {"timeout", "30", FAILAT, fault.number, fault.kind};
+        const Answer answer = invoke(call);
+        REQUIRE_MESSAGE(answer.status <= 1, answer.err);
+        if (answer.ok()) {
+            del();
+        } else {
+            REQUIRE(answer.code() > 0);
+            REQUIRE(!answer.msg().empty());
+        }
+        REQUIRE(host() == before); // one failure is enough: what is left would fail all that follow
+    }
+    CHECK(tried > 0);
+}
+
+Call of_bridge() {
+    return {.plugin = "bridge", .config = chain_config(), .netns = "/run/netns/c1"};
+}
+
+} // namespace
+
+// The kernel had made the veth pair, and its answer was lost: the pair stayed.
+TEST_CASE("fault: an answer of rtnetlink that is lost leaves no veth pair") {
+    World world;
+    world.netns("c1");
+    try_faults(of_bridge(), [](const Fault& fault) {
+        return fault.call.starts_with("recv") && (fault.kind == "ENOBUFS" || fault.kind == "intr");
+    });
+}
+
+// Was taken for a crash.
+TEST_CASE("fault: a change of namespace that fails once is told, or tried again") {
+    World world;
+    world.netns("c1");
+    try_faults(of_bridge(), [](const Fault& fault) { return fault.call == "setns"; });
+}
+
+// In its first moments it ended the plugin without a word.
+TEST_CASE("fault: SIGTERM from the first moments of an ADD on is answered") {
+    World world;
+    world.netns("c1");
+    int first = 40;
+    try_faults(of_bridge(), [&](const Fault& fault) { return fault.kind == "TERM" && first-- > 0; });
+}
+
+TEST_CASE("fault: SIGTERM at any moment of a chain's ADD is answered, and nothing is left") {
+    World world;
+    world.netns("c1");
+    sh("iptables -P FORWARD DROP");
+    json result = added(chain_config());
+    const std::vector<json> chained = {
+        {{"type", "portmap"},
+         {"runtimeConfig", {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}}}},
+        {{"type", "firewall"}, {"ingressPolicy", "same-bridge"}},
+        {{"type", "tuning"}, {"mtu", 1400}, {"promisc", true}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}},
+        {{"type", "bandwidth"},
+         {"ingressRate", 80000000},
+         {"ingressBurst", 8000000},
+         {"egressRate", 80000000},
+         {"egressBurst", 8000000}}};
+    for (json config : chained) {
+        const std::string plugin = config["type"];
+        CAPTURE(plugin);
+        config.update({{"cniVersion", "1.0.0"}, {"name", "net"}, {"prevResult", result}});
+        int number = 0;
+        try_faults({.plugin = plugin, .config = config, .netns = "/run/netns/c1"},
+                   [&](const Fault& fault) { return fault.kind == "TERM" && number++ % 3 == 0; });
+    }
+}
