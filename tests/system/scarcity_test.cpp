@@ -25,6 +25,26 @@ json portmap_config(const json& result) {
             {"runtimeConfig", {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}}}};
 }
 
+json chained(const std::string& type, const json& result, const json& keys) {
+    json config = {{"cniVersion", "1.0.0"}, {"name", "net"}, {"type", type}, {"prevResult", result}};
+    config.update(keys);
+    return config;
+}
+
+json firewall_config(const json& result) {
+    return chained("firewall", result, {{"ingressPolicy", "same-bridge"}});
+}
+
+json tuning_config(const json& result) {
+    return chained("tuning", result, {{"mtu", 1400}, {"sysctl", {{"net.ipv4.conf.eth0.arp_filter", "1"}}}});
+}
+
+json bandwidth_config(const json& result) {
+    return chained(
+        "bandwidth", result,
+        {{"ingressRate", 80000000}, {"ingressBurst", 8000000}, {"egressRate", 80000000}, {"egressBurst", 8000000}});
+}
+
 using Words = std::vector<std::string>;
 
 Answer call(const std::string& plugin, const std::string& command, const json& config, const Words& wrapper = {}) {
@@ -151,6 +171,13 @@ TEST_CASE("scarcity: a read-only root file system makes no difference") {
     const json ports_config = portmap_config(add.document());
     CHECK(call("portmap", "ADD", ports_config, wrapper).ok());
     CHECK(works("ping -c1 -W2 10.9.0.1", c1));
+    for (const std::string command : {"ADD", "CHECK", "DEL"}) {
+        for (const json& one :
+             {firewall_config(add.document()), tuning_config(add.document()), bandwidth_config(add.document())}) {
+            const Answer answer = call(one["type"], command, one, wrapper);
+            CHECK_MESSAGE(answer.ok(), answer.out);
+        }
+    }
     CHECK(call("portmap", "DEL", ports_config, wrapper).ok());
     CHECK(call("bridge", "DEL", config, wrapper).ok());
     check_nothing_left();
@@ -178,6 +205,17 @@ TEST_CASE("scarcity: a read-only /proc/sys is no matter where everything is as i
     const Answer mapped = call("portmap", "ADD", portmap_config(answer.document()), with_read_only("/proc/sys"));
     CHECK_MESSAGE(contains(mapped.msg(), "unable to enable route_localnet"), mapped.out);
     CHECK(!contains(sh("nft list ruleset"), "8080"));
+    json tuned = tuning_config(answer.document());
+    const std::string before = sh("ip -o link show", c1);
+    check_told(call("tuning", "ADD", tuned, with_read_only("/proc/sys")));
+    CHECK(sh("ip -o link show", c1) == before);
+    tuned.erase("sysctl");
+    for (const std::string command : {"ADD", "CHECK", "DEL"}) {
+        for (const json& one : {firewall_config(answer.document()), tuned, bandwidth_config(answer.document())}) {
+            const Answer chained = call(one["type"], command, one, with_read_only("/proc/sys"));
+            CHECK_MESSAGE(chained.ok(), chained.out);
+        }
+    }
     CHECK(call("bridge", "DEL", config, with_read_only("/proc/sys")).ok());
     check_nothing_left();
 }
@@ -207,24 +245,15 @@ TEST_CASE("scarcity: too few file descriptors fail a call with an answer, whatev
     attached["prevResult"] = result;
     const json ports_config = portmap_config(result);
     sweep("portmap", "ADD", ports_config, [] { CHECK(!contains(sh("nft list ruleset"), "8080")); });
-    const auto chained = [&](const std::string& type, const json& keys) {
-        json one = {{"cniVersion", "1.0.0"}, {"name", "net"}, {"type", type}, {"prevResult", result}};
-        one.update(keys);
-        return one;
-    };
     sh("iptables -P FORWARD DROP");
-    const json firewall = chained("firewall", {{"ingressPolicy", "isolated"}});
+    const json firewall = firewall_config(result), tuning = tuning_config(result), bandwidth = bandwidth_config(result);
     sweep("firewall", "ADD", firewall,
           [] { CHECK(!contains(sh("nft list set inet cnative accepted4 || true"), "net/c1")); });
-    const json tuning = chained("tuning", {{"mtu", 1400}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}});
     sweep("tuning", "ADD", tuning, [] {
         CHECK(
             contains(sh("ip link show eth0; cat /proc/sys/net/ipv4/conf/eth0/arp_filter", "/run/netns/c1"), " 1500 "));
         CHECK(!works("test -e /run/cni/tuning/c1_eth0.json"));
     });
-    const json bandwidth = chained(
-        "bandwidth",
-        {{"ingressRate", 80000000}, {"ingressBurst", 8000000}, {"egressRate", 80000000}, {"egressBurst", 8000000}});
     sweep("bandwidth", "ADD", bandwidth, [] {
         CHECK(sh("ip -o link show type ifb").empty());
         CHECK(!contains(sh("tc qdisc show"), "tbf"));
