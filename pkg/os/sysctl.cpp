@@ -68,10 +68,12 @@ void write_net_sysctl(const std::string& key, std::string_view value) {
     const Fd fd = open_key(key, O_WRONLY);
     if (!fd)
         throw Error(errno, "open", net_sysctl_path(key)); // ENOENT, or ENOTDIR
+    // A value counts as a whole: the rest of one that was cut short would be no continuation but ignored.
     ssize_t size = 0;
+    int cut = 0;
     do {
-        size = ::write(fd.get(), value.data(), value.size());
-    } while (size < 0 && errno == EINTR);
+        size = ::pwrite(fd.get(), value.data(), value.size(), 0);
+    } while (size < 0 ? errno == EINTR : static_cast<std::size_t>(size) < value.size() && ++cut == 1);
     if (size < 0)
         throw Error(errno, "write", net_sysctl_path(key));
 }

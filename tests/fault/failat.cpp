@@ -8,7 +8,8 @@
 //   killed in place of the child, or both are
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
-// Exit status: the program's, or 128 and the signal that ended it. x86-64 only.
+// --call NAME (after --child): only calls of this name are counted; what else a sanitizer calls makes no difference
+// then. Exit status: the program's, or 128 and the signal that ended it. x86-64 only.
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -97,7 +98,8 @@ const std::map<unsigned long long, Call> calls = {
 const std::array<std::string, 7> other_faults = {"short", "intr", "TERM", "KILL", "STOP", "PARENT", "ALL"};
 
 struct Order {
-    int child = 0; ///< 0: the program itself
+    int child = 0;    ///< 0: the program itself
+    std::string call; ///< empty: any
     long number = 0;
     std::string fault;
     std::FILE* list = nullptr;
@@ -194,12 +196,15 @@ class Tracer {
         ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
             asked_ = registers_of(pid);
+            counts_ = order_.call.empty() || name_of(asked_.orig_rax) == order_.call;
+            if (!counts_)
+                return;
             ++count_;
             if (order_.list != nullptr)
                 list(asked_.orig_rax);
             else if (count_ == order_.number)
                 go_wrong(pid);
-        } else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+        } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && counts_) {
             if (order_.list != nullptr && is_receive() && interrupted_dump(pid, asked_, info.exit.rval, false))
                 std::fprintf(order_.list, "%ld %s intr\n", count_, calls.at(asked_.orig_rax).name);
             if (order_.list == nullptr && count_ == order_.number)
@@ -207,9 +212,14 @@ class Tracer {
         }
     }
 
+    static std::string name_of(unsigned long long call) {
+        const auto known = calls.find(call);
+        return known == calls.end() ? std::to_string(call) : known->second.name;
+    }
+
     void list(unsigned long long call) {
         const auto known = calls.find(call);
-        const std::string name = known == calls.end() ? std::to_string(call) : known->second.name;
+        const std::string name = name_of(call);
         if (known != calls.end())
             for (const char* fault : known->second.faults)
                 std::fprintf(order_.list, "%ld %s %s\n", count_, name.c_str(), fault);
@@ -265,7 +275,7 @@ class Tracer {
     int children_ = 0;
     long count_ = 0;
     long long instead_ = 0;
-    bool stopped_ = false;
+    bool stopped_ = false, counts_ = false;
     user_regs_struct asked_{};
 };
 
@@ -282,6 +292,10 @@ int main(int argc, char** argv) {
     Order order;
     if (argc > 2 && std::strcmp(argv[1], "--child") == 0) {
         order.child = std::atoi(argv[2]);
+        argc -= 2, argv += 2;
+    }
+    if (argc > 2 && std::strcmp(argv[1], "--call") == 0) {
+        order.call = argv[2];
         argc -= 2, argv += 2;
     }
     if (argc < 4)

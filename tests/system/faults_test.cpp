@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "protocol_call.h"
 
@@ -14,6 +15,13 @@ namespace {
 
 struct Fault {
     std::string number, call, kind;
+    int nth = 0; ///< of the calls of this name
+
+    [[nodiscard]] std::vector<std::string> wrapper() const {
+        if (kind == "TERM")
+            return {"timeout", "30", FAILAT, number, kind};
+        return {"timeout", "30", FAILAT, "--call", call, std::to_string(nth), kind};
+    }
 };
 
 /// What may go wrong in a call, from the start of main() on: before its first fcntl() nobody is there to answer.
@@ -22,7 +30,11 @@ std::vector<Fault> faults_of(Call call) {
     REQUIRE(invoke(call).ok());
     std::ifstream list("/run/faults");
     std::vector<Fault> faults;
+    std::map<std::string, int> count;
+    std::string last;
     for (Fault fault; list >> fault.number >> fault.call >> fault.kind;) {
+        fault.nth = count[fault.call] += last == fault.number ? 0 : 1;
+        last = fault.number;
         if (!faults.empty() || fault.call == "fcntl")
             faults.push_back(fault);
     }
@@ -64,7 +76,7 @@ void try_faults(const Call& add, const std::function<bool(const Fault&)>& is_ask
         CAPTURE(fault.call);
         CAPTURE(fault.kind);
         Call call = add;
-        call.wrapper = {"timeout", "30", FAILAT, fault.number, fault.kind};
+        call.wrapper = fault.wrapper();
         const Answer answer = invoke(call);
         REQUIRE_MESSAGE(answer.status <= 1, answer.err);
         if (answer.ok()) {
@@ -98,6 +110,50 @@ TEST_CASE("fault: a change of namespace that fails once is told, or tried again"
     World world;
     world.netns("c1");
     try_faults(of_bridge(), [](const Fault& fault) { return fault.call == "setns"; });
+}
+
+// Its rest was lost: 5 in the place of 500.
+TEST_CASE("fault: a sysctl's value of which less is taken at first is written whole") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    Call call = call_of("tuning", "ADD", {{"sysctl", {{"net.core.somaxconn", "500"}}}});
+    for (const Fault& fault : faults_of(call)) {
+        if (fault.kind != "short")
+            continue;
+        sh("echo 128 > /proc/sys/net/core/somaxconn", c1);
+        call.wrapper = fault.wrapper();
+        REQUIRE(invoke(call).ok());
+        CHECK(sysctl("core/somaxconn", c1) == "500");
+    }
+}
+
+// What it could not read it took for nothing to restore.
+TEST_CASE("fault: tuning's DEL restores though something fails once, or tells, and the next one restores") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    sh("ip link add eth0 type veth peer name other", c1);
+    const json attributes = {{"mtu", 1400}, {"promisc", true}};
+    const std::string before = sh("ip -o link show", c1);
+    const Call add = call_of("tuning", "ADD", attributes), del = call_of("tuning", "DEL", attributes);
+    REQUIRE(invoke(add).ok());
+    for (const Fault& fault : faults_of(del)) {
+        if (fault.kind == "TERM" || !(fault.call == "openat" || fault.call == "newfstatat" || fault.call == "read"))
+            continue;
+        CAPTURE(fault.call);
+        CAPTURE(fault.nth);
+        CAPTURE(fault.kind);
+        REQUIRE(invoke(add).ok());
+        Call call = del;
+        call.wrapper = fault.wrapper();
+        const Answer answer = invoke(call);
+        REQUIRE(answer.status <= 1);
+        if (!answer.ok()) {
+            CHECK(!answer.msg().empty());
+            REQUIRE(invoke(del).ok());
+        }
+        REQUIRE(sh("ip -o link show", c1) == before);
+        REQUIRE(sh("find /run/cni -type f").empty());
+    }
 }
 
 // In its first moments it ended the plugin without a word.

@@ -78,19 +78,24 @@ void SavedStates::save(const cni::Invocation& call, const LinkState& state) {
     });
 }
 
+// What cannot be read at the second try either, or is no state, is passed over: it must not hold up a DEL for ever. A
+// shortage will pass.
 std::optional<LinkState> SavedStates::load(const cni::Invocation& call) const {
     const std::string name = file_name(call);
     std::string why = "is no state of a link";
-    try {
-        const auto content = os::read_file_at(dir_, name, longest_file);
-        if (!content)
-            return std::nullopt;
-        if (const auto state = read(*content))
-            return state;
-    } catch (const os::Error& error) {
-        if (error.is_shortage())
-            throw;
-        why = error.reason();
+    for (int attempt = 1; attempt <= 2; ++attempt) {
+        try {
+            const auto content = os::read_file_at(dir_, name, longest_file);
+            if (!content)
+                return std::nullopt;
+            if (const auto state = read(*content))
+                return state;
+            break;
+        } catch (const os::Error& error) {
+            if (error.is_shortage())
+                throw;
+            why = error.reason();
+        }
     }
     os::warn(os::cat("saved state ", os::path_at(dir_, name), ": ", why, "; nothing is restored from it"));
     return std::nullopt;
