@@ -126,24 +126,6 @@ bool is_named(const nlattr* expression) {
     return name != nullptr && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) >= 0;
 }
 
-bool has_named_expressions(const nlmsghdr* reply) {
-    if (mnl_nlmsg_get_payload_len(reply) < sizeof(nfgenmsg))
-        return false;
-    const nlattr* list =
-        find_attribute(mnl_nlmsg_get_payload_offset(reply, sizeof(nfgenmsg)),
-                       mnl_nlmsg_get_payload_len(reply) - MNL_ALIGN(sizeof(nfgenmsg)), NFTA_RULE_EXPRESSIONS);
-    if (list == nullptr)
-        return true;
-    const auto* expression = static_cast<const nlattr*>(mnl_attr_get_payload(list));
-    for (int left = mnl_attr_get_payload_len(list); mnl_attr_ok(expression, left);
-         expression = mnl_attr_next(expression)) {
-        if (!is_named(expression))
-            return false;
-        left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(expression)));
-    }
-    return true;
-}
-
 // Nothing when libnftnl does not know an expression in it: not a rule of the kind we look for.
 std::optional<ForeignRule> read_rule(const nlmsghdr* reply, std::uint8_t family) {
     const RulePtr rule = new_rule();
@@ -165,6 +147,24 @@ std::optional<ForeignRule> read_rule(const nlmsghdr* reply, std::uint8_t family)
 }
 
 } // namespace
+
+bool has_named_expressions(const nlmsghdr* reply) {
+    if (mnl_nlmsg_get_payload_len(reply) < sizeof(nfgenmsg))
+        return false;
+    const nlattr* list =
+        find_attribute(mnl_nlmsg_get_payload_offset(reply, sizeof(nfgenmsg)),
+                       mnl_nlmsg_get_payload_len(reply) - MNL_ALIGN(sizeof(nfgenmsg)), NFTA_RULE_EXPRESSIONS);
+    if (list == nullptr)
+        return true;
+    const auto* expression = static_cast<const nlattr*>(mnl_attr_get_payload(list));
+    for (int left = mnl_attr_get_payload_len(list); mnl_attr_ok(expression, left);
+         expression = mnl_attr_next(expression)) {
+        if (!is_named(expression))
+            return false;
+        left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(expression)));
+    }
+    return true;
+}
 
 std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain) {
     const RulePtr filter = new_rule();

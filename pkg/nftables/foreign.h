@@ -9,6 +9,8 @@
 #include "inet/address.h"
 #include "nftables/socket.h"
 
+struct nlmsghdr;
+
 // Rules that others made, read as far as it takes to know whose they are.
 namespace nft {
 
@@ -28,5 +30,8 @@ struct ForeignRule {
 
 /// The rules of a chain, or of the whole table when `chain` is empty. Nothing when there is no such thing.
 [[nodiscard]] std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain);
+
+/// False for a rule that libnftnl must not be given: it crashes on an expression without a name.
+[[nodiscard]] bool has_named_expressions(const nlmsghdr* rule);
 
 } // namespace nft

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include "nftables/element_message.h"
+#include "nftables/foreign.h"
 #include "nftables/ruleset.h"
 #include "nftables/subnets.h"
 #include "nftables/transaction.h"
@@ -168,4 +172,21 @@ TEST_CASE("nft transactions print what they remove, in the words of the table's 
 TEST_CASE("nft subnet ledgers are named after their chain") {
     CHECK(subnet_ledger("masq_within4", inet::Family::v4).text() ==
           "set masq_within4_subnets { type ipv4_addr . mark; }");
+}
+
+TEST_CASE("nft rules of others: an expression without a name is found before libnftnl crashes on it") {
+    for (const bool named : {true, false}) {
+        alignas(nlmsghdr) char buffer[256]{};
+        nlmsghdr* rule = mnl_nlmsg_put_header(buffer);
+        mnl_nlmsg_put_extra_header(rule, sizeof(nfgenmsg));
+        nlattr* list = mnl_attr_nest_start(rule, NFTA_RULE_EXPRESSIONS);
+        for (const bool with_name : {true, named}) {
+            nlattr* expression = mnl_attr_nest_start(rule, NFTA_LIST_ELEM);
+            if (with_name)
+                mnl_attr_put_strz(rule, NFTA_EXPR_NAME, "counter");
+            mnl_attr_nest_end(rule, expression);
+        }
+        mnl_attr_nest_end(rule, list);
+        CHECK(has_named_expressions(rule) == named);
+    }
 }
