@@ -136,7 +136,10 @@ TEST_CASE("fault: tuning's DEL restores though something fails once, or tells, a
     const std::string before = sh("ip -o link show", c1);
     const Call add = call_of("tuning", "ADD", attributes), del = call_of("tuning", "DEL", attributes);
     REQUIRE(invoke(add).ok());
-    for (const Fault& fault : faults_of(del)) {
+    std::vector<Fault> faults = faults_of(del);
+    while (faults.back().call != "unlinkat") // after its last deed; a sanitizer has a look around there
+        faults.pop_back();
+    for (const Fault& fault : faults) {
         if (fault.kind == "TERM" || !(fault.call == "openat" || fault.call == "newfstatat" || fault.call == "read"))
             continue;
         CAPTURE(fault.call);
