@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole chain: bridge with host-local, then portmap, then what else there is, as a runtime drives them.
-#include <ranges>
-
 #include "model.h"
 
 namespace soak {
@@ -142,9 +140,9 @@ void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed
                                  with_ports(*attachment.network, port, result)};
     for (const json& config : attachment.network->behind)
         configs.push_back(with_result(config, result));
-    for (const json& config : configs | std::views::reverse) {
-        const std::string plugin = config["type"];
-        const Outcome outcome = call(soak, attachment, plugin, "DEL", config, maybe(random, disturbed, longest_us));
+    for (auto config = configs.rbegin(); config != configs.rend(); ++config) {
+        const std::string plugin = (*config)["type"];
+        const Outcome outcome = call(soak, attachment, plugin, "DEL", *config, maybe(random, disturbed, longest_us));
         if (outcome.ok())
             continue;
         if (!is_ended_on_purpose(outcome))
