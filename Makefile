@@ -40,7 +40,7 @@ test-release: release configure ## the same for bin-musl/
 	cmake --build $(BUILD)
 	CNI_BIN_DIR=$(CURDIR)/bin-musl tests/run.sh $(BUILD)
 
-test-go: configure ## the system tests against Debian's Go plugins, and the list of known differences
+test-go: configure ## the system tests against Debian's Go plugins, or those in GO_BIN_DIR, and the list of known differences
 	.ci/packages.sh test
 	cmake --build $(BUILD)
 	tests/run-go.sh $(BUILD)

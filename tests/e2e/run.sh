@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/sum.sh
-ours=${CNI_BIN_DIR:-$PWD/bin} go=/usr/lib/cni
+ours=${CNI_BIN_DIR:-$PWD/bin} go=${GO_BIN_DIR:-/usr/lib/cni}
 [ $# -gt 0 ] || set -- ctr cri podman buildah cnitool readme
 
 # What the clients would use if they were not kept off it.

@@ -17,12 +17,12 @@ json discipline(const std::string& device, const std::string& kind) {
 /// What the Go suite makes, whichever suite is tested.
 Answer by_go(const std::string& command, const json& keys) {
     Call call = bandwidth(command, keys);
-    const Output output = run({"/usr/lib/cni/bandwidth"}, {.input = call.config.dump(),
-                                                           .environment = {{{"CNI_COMMAND", command},
-                                                                            {"CNI_CONTAINERID", "c1"},
-                                                                            {"CNI_NETNS", call.netns},
-                                                                            {"CNI_IFNAME", "eth0"},
-                                                                            {"CNI_PATH", "/usr/lib/cni"}}}});
+    const Output output = run({go_dir() + "/bandwidth"}, {.input = call.config.dump(),
+                                                          .environment = {{{"CNI_COMMAND", command},
+                                                                           {"CNI_CONTAINERID", "c1"},
+                                                                           {"CNI_NETNS", call.netns},
+                                                                           {"CNI_IFNAME", "eth0"},
+                                                                           {"CNI_PATH", go_dir()}}}});
     return {.status = output.status, .out = output.out, .err = output.err};
 }
 

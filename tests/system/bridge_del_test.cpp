@@ -206,7 +206,7 @@ TEST_CASE("bridge: DEL reports an IPAM plugin that is not there, after it has re
 TEST_CASE("bridge: DEL removes what the Go suite's ADD made") {
     World world;
     const std::string c1 = world.netns("c1");
-    const std::string theirs = "/usr/lib/cni/bridge";
+    const std::string theirs = go_dir() + "/bridge";
     if (!works("test -x " + theirs))
         SKIP_CASE("containernetworking-plugins is not installed");
     const json config = bridge_config();
@@ -216,7 +216,7 @@ TEST_CASE("bridge: DEL removes what the Go suite's ADD made") {
                                                         {"CNI_CONTAINERID", "c1"},
                                                         {"CNI_NETNS", c1},
                                                         {"CNI_IFNAME", "eth0"},
-                                                        {"CNI_PATH", "/usr/lib/cni"}}}});
+                                                        {"CNI_PATH", go_dir()}}}});
     REQUIRE_MESSAGE(made.status == 0, made.out);
     check_del({.config = config, .netns = c1});
 }

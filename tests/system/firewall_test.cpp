@@ -11,8 +11,6 @@ using namespace test;
 
 namespace {
 
-const std::string go_dir = "/usr/lib/cni"; // Debian's containernetworking-plugins
-
 json mappings() {
     return {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}};
 }
@@ -361,12 +359,12 @@ TEST_CASE("firewall: an ADD killed anywhere is healed by the next, and by DEL") 
 
 TEST_CASE("firewall: DEL removes the two rules that the Go suite made for each address, and no others") {
     World world;
-    if (!works("test -x " + go_dir + "/firewall && iptables --version | grep -q nf_tables"))
+    if (!works("test -x " + go_dir() + "/firewall && iptables --version | grep -q nf_tables"))
         SKIP_CASE("needs the Go suite and iptables-nft");
     json other = firewall_config();
     other["prevResult"]["ips"] = {{{"address", "10.9.0.3/24"}, {"interface", 2}}};
     const std::string ours = bin_dir();
-    setenv("CNI_BIN_DIR", go_dir.c_str(), 1);
+    setenv("CNI_BIN_DIR", go_dir().c_str(), 1);
     const bool made = firewall("ADD", other, "c2").ok();
     sh("ip6tables -P FORWARD ACCEPT; ip6tables -N CNI-FORWARD; ip6tables -N CNI-ADMIN; ip6tables -A FORWARD -m comment "
        "--comment 'CNI firewall plugin rules' -j CNI-FORWARD; ip6tables -A CNI-FORWARD -m comment --comment 'CNI "
@@ -388,11 +386,11 @@ TEST_CASE("firewall: DEL removes the two rules that the Go suite made for each a
 
 TEST_CASE("firewall: beside the Go suite FORWARD and CNI-FORWARD have each rule once, whoever came first") {
     World world;
-    if (!works("test -x " + go_dir + "/firewall && iptables --version | grep -q nf_tables"))
+    if (!works("test -x " + go_dir() + "/firewall && iptables --version | grep -q nf_tables"))
         SKIP_CASE("needs the Go suite and iptables-nft");
     drop_forwarded();
     const std::string ours = bin_dir();
-    for (const std::string& dir : {ours, go_dir, ours, go_dir}) {
+    for (const std::string& dir : {ours, go_dir(), ours, go_dir()}) {
         setenv("CNI_BIN_DIR", dir.c_str(), 1);
         const bool added = firewall("ADD", firewall_config()).ok();
         setenv("CNI_BIN_DIR", ours.c_str(), 1);

@@ -15,17 +15,16 @@ using namespace test;
 
 namespace {
 
-const std::string go_dir = "/usr/lib/cni";
 const std::string index_file = data_dir + "/.cnative/net.index";
 
 bool have_go() {
-    return access((go_dir + "/host-local").c_str(), X_OK) == 0;
+    return access((go_dir() + "/host-local").c_str(), X_OK) == 0;
 }
 
 /// One call of the Go suite's host-local.
 Answer go(const std::string& command, const json& config, const std::string& id) {
     Call call = hl_call(command, config, id);
-    call.wrapper = {go_dir + "/host-local"}; // in place of ours, whose path it takes for an argument and ignores
+    call.wrapper = {go_dir() + "/host-local"}; // in place of ours, whose path it takes for an argument and ignores
     return invoke(call);
 }
 
@@ -247,7 +246,7 @@ TEST_CASE("host-local: DEL reaches the leases of every range set and of more tha
 TEST_CASE("host-local: neither the Go suite's plugin nor ours leases twice to the other's containers") {
     World world;
     if (!have_go())
-        SKIP_CASE("needs " + go_dir + "/host-local");
+        SKIP_CASE("needs " + go_dir() + "/host-local");
     leased(small_pool(), "ours");
     go_leased(small_pool(), "theirs");
     CHECK(contains(go("ADD", small_pool(), "ours").msg(), "10.9.0.2 has been allocated to ours"));
@@ -261,14 +260,14 @@ TEST_CASE("host-local: neither the Go suite's plugin nor ours leases twice to th
 TEST_CASE("host-local: the Go suite's plugin and ours at once lease different addresses") {
     World world;
     if (!have_go())
-        SKIP_CASE("needs " + go_dir + "/host-local");
+        SKIP_CASE("needs " + go_dir() + "/host-local");
     put("/run/config", hl_ranges({range("10.9.0.0/24")}).dump());
     sh("export CNI_COMMAND=ADD CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=/; for i in $(seq 15); do "
        "CNI_CONTAINERID=a$i " +
        bin_dir() +
        "/host-local </run/config & "
        "CNI_CONTAINERID=b$i " +
-       go_dir + "/host-local </run/config & done; wait");
+       go_dir() + "/host-local </run/config & done; wait");
     CHECK(leases("net").size() == 30);
     CHECK(sh("cd " + net_dir + "; cat 10.* | grep -oE '[ab][0-9]+' | sort -u | wc -l") == "30\n");
     CHECK(leased(hl_ranges({range("10.9.0.0/24")}), "c1") == "10.9.0.32/24");

@@ -15,6 +15,15 @@ std::string bin_dir() {
     return folder != nullptr ? folder : DEFAULT_BIN_DIR;
 }
 
+std::string go_dir() {
+    const char* folder = std::getenv("GO_BIN_DIR");
+    return folder != nullptr ? folder : "/usr/lib/cni";
+}
+
+bool go_has_nftables() {
+    return works("CNI_COMMAND=VERSION " + go_dir() + "/bridge </dev/null | grep -qF 1.1.0");
+}
+
 json Answer::document() const {
     if (out.empty())
         return nullptr;

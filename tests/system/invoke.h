@@ -16,6 +16,12 @@ using nlohmann::json;
 /// CNI_BIN_DIR, else the repository's bin/.
 std::string bin_dir();
 
+/// The Go suite to compare with: GO_BIN_DIR, else where Debian's containernetworking-plugins has it.
+std::string go_dir();
+
+/// Whether that one is younger than Debian 12's: CNI 1.1.0, nftables backends.
+bool go_has_nftables();
+
 /// One call of one plugin.
 struct Call {
     std::string plugin;

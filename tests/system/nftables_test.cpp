@@ -18,6 +18,7 @@ void make_everything(World& world) {
     REQUIRE(plain.add("c2").ok());
     json list = bridge_portmap_list({{"conditionsV4", {"ip", "saddr", "!=", "10.99.0.0/16", "iifname", "!=", "dummy*"}},
                                      {"conditionsV6", {"ip6", "saddr", "!=", "fd99::/20", "meta", "mark", "!=", "7"}},
+                                     {"backend", "nftables"},
                                      {"masqAll", true}});
     Network mapped(list);
     const Answer answer =

@@ -116,7 +116,8 @@ TEST_CASE("portmap: a container cannot reach what listens on the host's loopback
 }
 
 TEST_CASE("portmap: conditions in nft words let some sources through") {
-    const Stage stage(ports({mapping(8080, 80)}), {{"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});
+    const Stage stage(ports({mapping(8080, 80)}),
+                      {{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});
     CHECK_FALSE(ask(stage.outside, "tcp", "192.0.2.1", 8080));
     CHECK(answers(stage.c2, "tcp", "10.9.0.1", 8080));
     CHECK(answers(stage.outside, "tcp", "2001:db8::1", 8080));
@@ -238,7 +239,7 @@ TEST_CASE("portmap: CHECK is content, and names what has gone") {
 
 TEST_CASE("portmap: CHECK notices each chain that was emptied, and an ADD after the schema was flushed fills it") {
     const json mapped = ports({mapping(8080, 80)});
-    Stage stage(mapped, {{"conditionsV4", {"ip", "saddr", "!=", "192.0.2.99"}}});
+    Stage stage(mapped, {{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.99"}}});
     stage.world.netns("c3");
     const std::string chains = sh("nft -j list chains | jq -r '.nftables[].chain? | select(. and .table == \"cnative\" "
                                   "and .family == \"inet\" and (.name | test(\"^masq\") | not)) | .name'");

@@ -108,7 +108,8 @@ TEST_CASE("portmap range: hostIP binds it to one address, and wins over a port o
 }
 
 TEST_CASE("portmap range: conditions let some sources through") {
-    const Stage stage(ports({range(20000, 29999)}), {{"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});
+    const Stage stage(ports({range(20000, 29999)}),
+                      {{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});
     CHECK_FALSE(ask(stage.outside, "tcp", "192.0.2.1", 20000));
     CHECK(ask("", "tcp", "10.9.0.1", 20000).value_or("").starts_with("first"));
 }
@@ -257,7 +258,8 @@ TEST_CASE("portmap range: GC removes those of what is not valid, and keeps the o
 }
 
 TEST_CASE("portmap range: an ADD with another range than the one before it leaves none of the old") {
-    for (const json& keys : {json::object(), json{{"conditionsV4", {"ip", "saddr", "!=", "192.0.2.99"}}}}) {
+    for (const json& keys :
+         {json::object(), json{{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.99"}}}}) {
         CAPTURE(keys.dump());
         Stage stage(ports({range(20000, 20010), mapping(29998, 20000)}), keys);
         const json again = stage.network.config(1, stage.network.results["c1 eth0"], ports({range(20005, 29999)}));

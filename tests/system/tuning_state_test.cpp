@@ -35,15 +35,15 @@ TEST_CASE("tuning: either suite restores what the other saved") {
     const json before = link_of(c1);
     for (const bool ours_first : {true, false}) {
         const auto call = [&](const std::string& command, bool ours) {
-            return ours ? invoke(tuning(command, all_keys))
-                        : Answer{.status =
-                                     run({"/usr/lib/cni/tuning"}, {.input = tuning(command, all_keys).config.dump(),
-                                                                   .environment = {{{"CNI_COMMAND", command},
-                                                                                    {"CNI_CONTAINERID", "c1"},
-                                                                                    {"CNI_NETNS", c1},
-                                                                                    {"CNI_IFNAME", "eth0"},
-                                                                                    {"CNI_PATH", "/usr/lib/cni"}}}})
-                                         .status};
+            return ours
+                       ? invoke(tuning(command, all_keys))
+                       : Answer{.status = run({go_dir() + "/tuning"}, {.input = tuning(command, all_keys).config.dump(),
+                                                                       .environment = {{{"CNI_COMMAND", command},
+                                                                                        {"CNI_CONTAINERID", "c1"},
+                                                                                        {"CNI_NETNS", c1},
+                                                                                        {"CNI_IFNAME", "eth0"},
+                                                                                        {"CNI_PATH", go_dir()}}}})
+                                              .status};
         };
         CAPTURE(ours_first);
         CHECK(call("ADD", ours_first).ok());

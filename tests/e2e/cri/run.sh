@@ -7,28 +7,15 @@ set -u
 needs=(containerd ctr runc busybox jq ip nft iptables tc socat /usr/bin/python3)
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/e2e/containerd.sh
+. "$(dirname "$0")/../containerd.sh"
 private_machine "$0" "$@"
 
 make_image image.tar
 mkdir logs
-cat >containerd.toml <<END
-version = 2
-root = "$E2E_WORK/containerd"
-state = "/run/containerd"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "e2e.local/pause:1"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
-    default_runtime_name = "runc"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/opt/cni/bin"
-    conf_dir = "/etc/cni/net.d"
-END
+containerd_config cri
 cat >/etc/cni/net.d/10-e2e.conflist <<END
-{"cniVersion": "1.0.0", "name": "e2e", "plugins": [
+{"cniVersion": "$(list_version)", "name": "e2e", "plugins": [
   {"type": "bridge", "bridge": "e2e0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.222.0.0/24"}], [{"subnet": "fd22::/64"}]],
             "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},
@@ -43,7 +30,8 @@ daemon() {
     daemon=$!
     eventually ctr version && eventually ready
 }
-ready() { [ "$(cri status | jq '[.status.conditions[].status] == [true, true]')" = true ]; }
+condition() { cri status | jq -e --arg type "$1" '.status.conditions[] | select(.type == $type).status == true'; }
+ready() { condition RuntimeReady && condition NetworkReady; }
 restart() { kill -KILL "$daemon" && not wait "$daemon" 2>/dev/null && daemon; }
 pod() { # NAME PORT-MAPPINGS ANNOTATIONS: writes NAME.json
     jq -n --arg name "$1" --argjson ports "$2" --argjson annotations "$3" --arg cgroup "/$cgroup" --arg logs "$PWD/logs" '

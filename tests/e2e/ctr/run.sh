@@ -6,22 +6,19 @@ set -u
 needs=(containerd ctr runc busybox jq ip nft iptables)
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/e2e/containerd.sh
+. "$(dirname "$0")/../containerd.sh"
 private_machine "$0" "$@"
 
 make_image image.tar
-cat >containerd.toml <<END
-version = 2
-root = "$E2E_WORK/containerd"
-state = "/run/containerd"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-END
+containerd_config plain
 containerd --log-level warn --config containerd.toml >containerd.log 2>&1 &
 must 'containerd is up' eventually ctr version
 must 'the image is imported' ctr images import --digests=false image.tar
 
 network() { # [MORE-KEYS-OF-PORTMAP]: writes the list
     cat >/etc/cni/net.d/10-e2e.conflist <<END
-{"cniVersion": "1.0.0", "name": "e2e", "plugins": [
+{"cniVersion": "$(list_version)", "name": "e2e", "plugins": [
   {"type": "bridge", "bridge": "e2e0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.222.0.0/24"}], [{"subnet": "fd22::/64"}]],
             "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # what it shares with lib.sh and the scripts
+# What the clients of containerd share. Sourced before private_machine, so that CONTAINERD_DIR is asked for in it.
+#
+#   CONTAINERD_DIR    folder with another containerd, ctr, shim and runc in bin/ (default: the installed ones)
+[ -z "${CONTAINERD_DIR:-}" ] || PATH=$(realpath -e "$CONTAINERD_DIR/bin"):$PATH || exit 1
+containerd_major() { containerd --version | awk '{ split($3, v, "."); sub("v", "", v[1]); print v[1] }'; }
+
+# A list of CNI 1.1 where everybody knows it: containerd 2 then sends STATUS.
+list_version() {
+    local folder
+    [ "$(containerd_major)" -ge 2 ] || { echo 1.0.0 && return; }
+    for folder in now later; do
+        CNI_COMMAND=VERSION "./$folder/bridge" </dev/null | grep -qF 1.1.0 || { echo 1.0.0 && return; }
+    done
+    echo 1.1.0
+}
+
+containerd_config() { # cri|plain [LIST-TEMPLATE]: writes containerd.toml
+    local version=2
+    [ "$(containerd_major)" -lt 2 ] || version=3
+    printf 'version = %s\nroot = "%s"\nstate = "/run/containerd"\n' $version "$E2E_WORK/containerd"
+    case $1$version in
+    plain*) echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' ;;
+    cri2) cat <<END ;;
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "e2e.local/pause:1"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/opt/cni/bin"
+    conf_dir = "/etc/cni/net.d"
+    conf_template = "${2:-}"
+END
+    cri3) cat <<END ;;
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "native"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "e2e.local/pause:1"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/opt/cni/bin"]
+    conf_dir = "/etc/cni/net.d"
+    conf_template = "${2:-}"
+END
+    esac
+} >containerd.toml
