@@ -7,6 +7,7 @@
 #   PLUGIN_DIR_LATER  those that take over at the call of later_plugins (default PLUGIN_DIR)
 #   GO_BIN_DIR        the Go suite to try (default Debian's, /usr/lib/cni)
 #   LONG=1            the whole of it, not what CI has time for   KEEP=1   keep the work folder
+#   RECORD=FILE       write down each call, a JSON object a line, as in tests/system/recorded/
 #
 # Everything runs in new network, mount, pid, ipc and uts namespaces. When the script ends, however it ends, the kernel
 # takes processes, mounts, links and rules; outside there are only a work folder and cgroups of the same name to remove.
@@ -161,7 +162,25 @@ collect() { # FROM INTO
 
 install_plugins() { # FOLDER: as an installer does it, by renaming
     local file
-    for file in "$1"/*; do cp "$file" /opt/cni/bin/.new && mv /opt/cni/bin/.new "/opt/cni/bin/${file##*/}"; done
+    for file in "$1"/*; do
+        cp "$file" /opt/cni/bin/.new
+        [ -z "${RECORD:-}" ] || recorder "$(realpath "$file")" >/opt/cni/bin/.new
+        mv /opt/cni/bin/.new "/opt/cni/bin/${file##*/}"
+    done
+}
+recorder() { # PLUGIN: a program in its place
+    cat <<END
+#!/bin/bash
+input=\$(cat)
+output=\$($1 <<<"\$input")
+status=\$?
+printf %s "\$output"
+jq -cn --arg plugin ${1##*/} --arg rc \$status --arg stdin "\$input" --arg stdout "\$output" '
+    {\$plugin, cmd: env.CNI_COMMAND, id: env.CNI_CONTAINERID, netns: env.CNI_NETNS, ifname: env.CNI_IFNAME,
+     args: env.CNI_ARGS, path: env.CNI_PATH, rc: (\$rc | tonumber)}
+    | .stdin = (\$stdin | try fromjson catch \$stdin) | .stdout = (\$stdout | try fromjson catch \$stdout)' >>$RECORD
+exit \$status
+END
 }
 later_plugins() { [ "$PLUGIN_DIR" = "$PLUGIN_DIR_LATER" ] || must "the other suite's plugins take over" install_plugins later; }
 

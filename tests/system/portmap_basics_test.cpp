@@ -326,7 +326,9 @@ TEST_CASE("portmap: GC removes the ports of what is not valid, and keeps the oth
     const Server server(c1, "tcp", 80, "c1");
     REQUIRE(network.add("c1", ports({mapping(8080, 80)})).ok());
     REQUIRE(network.add("c2", ports({mapping(8081, 80)})).ok());
+    REQUIRE(contains(sh("nft list ruleset"), "8081"));
     CHECK(network.gc({{"c1", "eth0"}}).ok());
+    CHECK_FALSE(contains(sh("nft list ruleset"), "8081"));
     CHECK(sh("nft list ruleset | grep net/c2/eth0 || true").empty());
     CHECK(answers(outside, "tcp", "192.0.2.1", 8080));
 }

@@ -112,6 +112,7 @@ TEST_CASE("portmap range: conditions let some sources through") {
                       {{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});
     CHECK_FALSE(ask(stage.outside, "tcp", "192.0.2.1", 20000));
     CHECK(ask("", "tcp", "10.9.0.1", 20000).value_or("").starts_with("first"));
+    CHECK(ask("", "tcp", "10.9.0.1", 29999).value_or("").starts_with("last"));
 }
 
 TEST_CASE("portmap range: whoever overlaps it is refused, the owner and the ports named, and nothing is left") {
