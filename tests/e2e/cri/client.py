@@ -4,11 +4,13 @@
 
 usage: client.py VERB ARGUMENT...
   version | status                          JSON
+  cidr PREFIX[,PREFIX]                      UpdateRuntimeConfig: the node's addresses
   runp POD.json...                          sandbox ids, one a line; all at once
   create POD-ID CONTAINER.json POD.json     container id
   start CONTAINER-ID
   exec CONTAINER-ID COMMAND...              its output and exit status
   inspectp POD-ID...                        JSON, one after the other
+  pods                                      JSON of all sandboxes
   stopp POD-ID... | rmp POD-ID...           all at once
 
 The JSON files have the form of crictl's. The messages are described here, at run time, in the subset that is needed:
@@ -29,6 +31,10 @@ StatusRequest: verbose=1:bool
 StatusResponse: status=1:RuntimeStatus info=2:map
 RuntimeStatus: conditions=1*:RuntimeCondition
 RuntimeCondition: type=1 status=2:bool reason=3 message=4
+UpdateRuntimeConfigRequest: runtime_config=1:RuntimeConfig
+UpdateRuntimeConfigResponse:
+RuntimeConfig: network_config=1:NetworkConfig
+NetworkConfig: pod_cidr=1
 PortMapping: protocol=1:Protocol container_port=2:int32 host_port=3:int32 host_ip=4
 LinuxPodSandboxConfig: cgroup_parent=1 sysctls=3:map
 PodSandboxMetadata: name=1 uid=2 namespace=3 attempt=4:uint32
@@ -42,6 +48,9 @@ RemovePodSandboxRequest: pod_sandbox_id=1
 RemovePodSandboxResponse:
 PodSandboxStatusRequest: pod_sandbox_id=1 verbose=2:bool
 PodSandboxStatusResponse: status=1:PodSandboxStatus info=2:map
+ListPodSandboxRequest:
+ListPodSandboxResponse: items=1*:PodSandbox
+PodSandbox: id=1 metadata=2:PodSandboxMetadata state=3:int32
 PodSandboxStatus: id=1 metadata=2:PodSandboxMetadata state=3:int32 created_at=4:int64 network=5:PodSandboxNetworkStatus
 PodSandboxNetworkStatus: ip=1 additional_ips=2*:PodIP
 PodIP: ip=1
@@ -147,6 +156,8 @@ def run(runtime, verb, args):
         show(runtime.call("Version"))
     elif verb == "status":
         show(runtime.call("Status"))
+    elif verb == "cidr":
+        runtime.call("UpdateRuntimeConfig", runtime_config={"network_config": {"pod_cidr": args[0]}})
     elif verb == "runp":
         for answer in runtime.call_all("RunPodSandbox", [{"config": load(path)} for path in args]):
             print(answer.pod_sandbox_id)
@@ -166,6 +177,8 @@ def run(runtime, verb, args):
     elif verb == "inspectp":
         for answer in runtime.call_all("PodSandboxStatus", [{"pod_sandbox_id": pod, "verbose": True} for pod in args]):
             show(answer)
+    elif verb == "pods":
+        show(runtime.call("ListPodSandbox"))
     elif verb == "stopp":
         runtime.call_all("StopPodSandbox", [{"pod_sandbox_id": pod} for pod in args])
     elif verb == "rmp":

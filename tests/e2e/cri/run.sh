@@ -13,29 +13,43 @@ private_machine "$0" "$@"
 
 make_image image.tar
 mkdir logs
-containerd_config cri
-cat >/etc/cni/net.d/10-e2e.conflist <<END
-{"cniVersion": "$(list_version)", "name": "e2e", "plugins": [
+containerd_config cri "$PWD/template"
+# containerd makes a list of it when it is told the node's addresses, as kubelet does; until then there is no network.
+sed "s/VERSION/$(list_version)/" >template <<'END'
+{"cniVersion": "VERSION", "name": "e2e", "plugins": [
   {"type": "bridge", "bridge": "e2e0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.222.0.0/24"}], [{"subnet": "fd22::/64"}]],
-            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},
+   "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+            "ranges": [{{range $i, $range := .PodCIDRRanges}}{{if $i}}, {{end}}[{"subnet": "{{$range}}"}]{{end}}]}},
   {"type": "portmap", "snat": true, "capabilities": {"portMappings": true}},
   {"type": "bandwidth", "capabilities": {"bandwidth": true}},
+  {"type": "halt"},
   {"type": "firewall"}]}
 END
+# Where ADD stops as long as there is a file: for what happens in the middle of it.
+cat >/opt/cni/bin/halt <<'END'
+#!/bin/sh
+config=$(cat)
+[ "$CNI_COMMAND" = ADD ] || exit 0
+[ ! -e /run/halt ] || : >/run/halted
+while [ -e /run/halt ]; do sleep 0.05; done
+printf %s "$config" | jq -c .prevResult
+END
+chmod +x /opt/cni/bin/halt
 
 cri() { /usr/bin/python3 "$client_folder/client.py" "$@"; }
 daemon() {
     containerd --log-level warn --config containerd.toml >>containerd.log 2>&1 &
     daemon=$!
-    eventually ctr version && eventually ready
+    eventually ctr version && eventually condition RuntimeReady
 }
 condition() { cri status | jq -e --arg type "$1" '.status.conditions[] | select(.type == $type).status == true'; }
 ready() { condition RuntimeReady && condition NetworkReady; }
-restart() { kill -KILL "$daemon" && not wait "$daemon" 2>/dev/null && daemon; }
-pod() { # NAME PORT-MAPPINGS ANNOTATIONS: writes NAME.json
-    jq -n --arg name "$1" --argjson ports "$2" --argjson annotations "$3" --arg cgroup "/$cgroup" --arg logs "$PWD/logs" '
-        {metadata: {name: $name, namespace: "e2e", uid: "uid-\($name)", attempt: 1}, hostname: $name,
+network_appears() { cri cidr 10.222.0.0/24,fd22::/64 && eventually ready; }
+restart() { kill -KILL "$daemon" && not wait "$daemon" 2>/dev/null && daemon && eventually ready; }
+pod() { # NAME PORT-MAPPINGS ANNOTATIONS [ATTEMPT]: writes NAME.json
+    jq -n --arg name "$1" --argjson ports "$2" --argjson annotations "$3" --argjson attempt "${4:-1}" \
+        --arg cgroup "/$cgroup" --arg logs "$PWD/logs" '
+        {metadata: {name: $name, namespace: "e2e", uid: "uid-\($name)", $attempt}, hostname: $name,
          log_directory: $logs, port_mappings: $ports, annotations: $annotations, linux: {cgroup_parent: $cgroup}}' >"$1.json"
 }
 container() { # NAME COMMAND…: writes container-NAME.json
@@ -57,7 +71,9 @@ shaped() { # into the pod at its host veth, out of it at an ifb
     [ "$(tc qdisc show | grep -c '^qdisc tbf .* rate 50Mbit')" = 2 ] && [ "$(ip -br link show type ifb | wc -l)" = 1 ]
 }
 
-must 'containerd is up and the network is ready' daemon
+must 'containerd is up' daemon
+check 'Status: the network is not ready without a list' not ready
+must 'UpdateRuntimeConfig with the prefixes of the node makes one, and the network is ready' network_appears
 must 'the images are imported' ctr -n k8s.io images import --digests=false image.tar
 check 'CRI Version answers' eval 'cri version | jq -e ".runtimeName == \"containerd\""'
 pod p1 '[{"container_port": 8080, "host_port": 18080}, {"container_port": 8080, "host_port": 18081, "host_ip": "127.0.0.1"},
@@ -87,13 +103,34 @@ network_of_p1=$(namespace p1)
 serve_udp "$network_of_p1" 9000
 check 'the UDP host port answers' fetch_udp host 10.222.0.1 19000 "$network_of_p1"
 check 'both directions of p1 are shaped' shaped
-must 'containerd is killed and comes back' restart
+# A pod whose ADD is all but done, its host port mapped, when containerd dies. kubelet then stops what it finds, makes the
+# pod again with the next attempt's number, and removes the first.
+pod k1 '[{"container_port": 8080, "host_port": 18090}]' '{}'
+container k1 sh -c "$serve_page" serve hello-k1
+run_halted() { : >/run/halt && { cri runp k1.json & } && k1=$! && eventually test -e /run/halted; }
+run_k1_again() {
+    local first
+    first=$(cri pods | jq -r '.items[] | select(.metadata.name == "k1").id')
+    cri stopp "$first" && pod k1 '[{"container_port": 8080, "host_port": 18090}]' '{}' 2 && run_pod k1 &&
+        run_container k1 && cri rmp "$first" && cri rmp "$first" && eventually page_at 127.0.0.1 18090 hello-k1
+}
+if [ "$plugin_set" = ours ] || [ "${LONG:-}" = 1 ]; then
+    check 'RunPodSandbox of k1 is in the middle' run_halted
+    must 'containerd is killed and comes back' restart
+    rm /run/halt
+    check 'RunPodSandbox of k1 has failed' not wait "$k1"
+    check 'k1 is stopped and made again, and has its host port' run_k1_again
+    check 'StopPodSandbox of k1' cri stopp "$(cat k1.id)"
+    check 'RemovePodSandbox of k1' cri rmp "$(cat k1.id)"
+else
+    must 'containerd is killed and comes back' restart
+fi
 check 'the host port answers after the restart' page_at 127.0.0.1 18080 hello-p1
 check 'PodSandboxStatus is the same after the restart' is "$(addresses p1)" "$p1 $p1v6"
 
 # A node that starts its pods again.
 many=5
-[ "$plugin_set" != ours ] || many=20
+[ "$plugin_set" != ours ] || many=12
 [ "${LONG:-}${plugin_set/ours-go/}" != "1$plugin_set" ] || many=50
 names=()
 for ((i = 1; i <= many; ++i)); do
@@ -125,5 +162,5 @@ check 'RemovePodSandbox of p1' cri rmp "$(cat p1.id)"
 check 'the host port is closed' not page_at 127.0.0.1 18080 hello-p1
 check 'StopPodSandbox of p2' stop "$(cat p2.id)"
 check 'RemovePodSandbox of p2' cri rmp "$(cat p2.id)"
-check_left /etc/cni/net.d/10-e2e.conflist
+check_left /etc/cni/net.d/10-containerd-net.conflist
 verdict "$started"
