@@ -87,7 +87,8 @@ void replay(const json& recorded, Sandboxes& sandboxes) {
 } // namespace
 
 TEST_CASE("recorded: what containerd, its CRI service and podman sent gets the same results, and nothing is left") {
-    for (const std::string client : {"ctr-containerd-1.6", "cri-containerd-1.6", "cri-containerd-2.1", "podman-4.3"}) {
+    for (const std::string client :
+         {"ctr-containerd-1.6", "cri-containerd-1.6", "ctr-containerd-2.1", "cri-containerd-2.1", "podman-4.3"}) {
         CAPTURE(client);
         World world;
         Sandboxes sandboxes(world);
