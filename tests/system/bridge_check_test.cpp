@@ -32,6 +32,16 @@ TEST_CASE("bridge: CHECK of what ADD made is silent, in each version that has it
     }
 }
 
+// The IPAM plugin was asked before, and its words about a lease that has gone as well hid the cause.
+TEST_CASE("bridge: CHECK of a namespace that has gone names it first") {
+    World world;
+    json config = checked_config;
+    Call call = {.plugin = "bridge", .command = "CHECK", .config = config, .netns = "/run/netns/nobody"};
+    CHECK(invoke(call).msg() ==
+          "failed to open netns \"/run/netns/nobody\": failed to Statfs \"/run/netns/nobody\": no "
+          "such file or directory");
+}
+
 TEST_CASE("bridge: CHECK on layer 2") {
     World world;
     world.netns("c1");

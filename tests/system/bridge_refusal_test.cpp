@@ -8,9 +8,20 @@
 
 using namespace test;
 
+// preserveDefaultVlan was refused as well, which stopped networks that have no VLAN and write it all the same.
+TEST_CASE("bridge: preserveDefaultVlan without a VLAN is of no consequence") {
+    World world;
+    world.netns("c1");
+    for (const bool preserve : {true, false}) {
+        const json config = bridge_config({{"preserveDefaultVlan", preserve}});
+        const Answer answer = bridge("ADD", config);
+        CHECK_MESSAGE(answer.ok(), answer.out);
+        CHECK(bridge("DEL", config).ok());
+    }
+}
+
 TEST_CASE("bridge: VLAN keys are refused as not supported yet") {
-    for (const json& keys :
-         {json{{"vlan", 100}}, json{{"vlanTrunk", {{{"id", 5}}}}}, json{{"preserveDefaultVlan", true}}}) {
+    for (const json& keys : {json{{"vlan", 100}}, json{{"vlanTrunk", {{{"id", 5}}}}}}) {
         World world;
         world.netns("c1");
         const Answer answer = bridge("ADD", bridge_config(keys));

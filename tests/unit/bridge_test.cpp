@@ -76,7 +76,8 @@ TEST_CASE("bridge config: VLAN keys are refused until they are done, a vlan of 0
     CHECK(refusal(R"({"vlan":0})") == "accepted");
     CHECK(refusal(R"({"vlan":100})").starts_with(R"(key "vlan" (100) is not supported yet)"));
     CHECK(refusal(R"({"vlanTrunk":[{"id":1}]})").starts_with(R"(key "vlanTrunk" ([{"id":1}]) is not supported yet)"));
-    CHECK(refusal(R"({"preserveDefaultVlan":true})").starts_with(R"(key "preserveDefaultVlan" (true))"));
+    CHECK(refusal(R"({"preserveDefaultVlan":true})") == "accepted");
+    CHECK(refusal(R"({"preserveDefaultVlan":1})").starts_with(R"(key "preserveDefaultVlan" is a number)"));
 }
 
 TEST_CASE("bridge config: a wrong type names the key, what was found and what is allowed") {

@@ -284,8 +284,9 @@ void del(const cni::Invocation& call) {
 
 void check(const cni::Invocation& call) {
     const Config config = bridge::parse_keys(call);
+    const netns::Netns sandbox = endpoint::open_sandbox(call);
     ipam::Delegate(call, config.net.ipam_type).check();
-    bridge::check_endpoint(call, config);
+    bridge::check_endpoint(call, config, sandbox);
 }
 
 void gc(const cni::Invocation& call) {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cni/error.h"
-#include "endpoint/sandbox.h"
 #include "ipam/configure.h"
 #include "netlink/rtnl.h"
 #include "netns/netns.h"
@@ -108,8 +107,7 @@ std::string missing_masquerade(const cni::Invocation& call, const cni::Result& r
 
 } // namespace
 
-void check_endpoint(const cni::Invocation& call, const Config& config) {
-    const netns::Netns sandbox = endpoint::open_sandbox(call);
+void check_endpoint(const cni::Invocation& call, const Config& config, const netns::Netns& sandbox) {
     const auto previous = call.prev_result();
     if (!previous)
         fail("Required prevResult missing");

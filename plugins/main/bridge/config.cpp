@@ -41,8 +41,7 @@ void refuse_vlan_keys(const cni::Object& config) {
         refuse("vlan");
     if (config.has("vlanTrunk"))
         refuse("vlanTrunk");
-    if (config.flag("preserveDefaultVlan"))
-        refuse("preserveDefaultVlan");
+    (void)config.flag("preserveDefaultVlan"); // of no consequence without VLANs
 }
 
 // runtimeConfig.mac, else args.cni.mac; an empty one is none.
