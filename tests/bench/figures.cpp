@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "steps.h"
 
@@ -30,7 +32,14 @@ std::string throughput_table(const std::vector<Case>& cases, const std::vector<s
         out += " " + name + " |";
         rule += "---|";
     }
-    out += " ours ÷ Go | failed |\n" + rule + "---|---|\n";
+    std::vector<std::string> others;
+    std::ranges::copy_if(who, std::back_inserter(others),
+                         [](const auto& name) { return name == "Go" || name == "peer"; });
+    for (const std::string& name : others) {
+        out += " ours ÷ " + name + " |";
+        rule += "---|";
+    }
+    out += " failed |\n" + rule + "---|\n";
     for (const Case& one : cases) {
         out += "| " + one.name() + " |";
         int failures = 0;
@@ -40,9 +49,12 @@ std::string throughput_table(const std::vector<Case>& cases, const std::vector<s
             out += text;
             failures += one.failures(name);
         }
-        std::snprintf(text, sizeof text, " %.3f |",
-                      one.median_of("ours", &Sample::gigabits) / one.median_of("Go", &Sample::gigabits));
-        out += text + (" " + std::to_string(failures)) + " |\n";
+        for (const std::string& name : others) {
+            std::snprintf(text, sizeof text, " %.3f |",
+                          one.median_of("ours", &Sample::gigabits) / one.median_of(name, &Sample::gigabits));
+            out += text;
+        }
+        out += " " + std::to_string(failures) + " |\n";
     }
     return out;
 }
@@ -131,14 +143,25 @@ std::vector<Goal> Bench::goals() const {
 
 std::string Bench::size_table() const {
     const auto plugins = plugins_in(options_.ours);
-    std::string out = "| plugin | ours, bytes | Go, bytes |\n|---|---|---|\n";
+    std::vector<std::string> folders = {options_.ours, options_.go};
+    std::string out = "| plugin | ours, bytes | Go, bytes |", rule = "---|---|---|";
+    if (const char* peer = std::getenv("PEER_BIN_DIR")) {
+        folders.emplace_back(peer);
+        out += " peer, bytes |";
+        rule += "---|";
+    }
+    out += "\n|" + rule + "\n";
+    const auto row = [&](const std::string& name, const auto& size_in) {
+        out += "| " + name + " |";
+        for (const std::string& folder : folders)
+            out += " " + std::to_string(size_in(folder)) + " |";
+        out += "\n";
+    };
     for (const std::string& plugin : plugins)
-        out += "| " + plugin + " | " + std::to_string(std::filesystem::file_size(options_.ours + "/" + plugin)) +
-               " | " + std::to_string(std::filesystem::file_size(options_.go + "/" + plugin)) + " |\n";
-    out += "| together | " + std::to_string(total_of(options_.ours, plugins)) + " | " +
-           std::to_string(total_of(options_.go, plugins)) + " |\n";
-    return out + "| all plugins of the suite | " + std::to_string(total_of(options_.ours, plugins)) + " | " +
-           std::to_string(total_of(options_.go, plugins_in(options_.go))) + " |\n";
+        row(plugin, [&](const std::string& folder) { return std::filesystem::file_size(folder + "/" + plugin); });
+    row("together", [&](const std::string& folder) { return total_of(folder, plugins); });
+    row("all plugins of the suite", [&](const std::string& folder) { return total_of(folder, plugins_in(folder)); });
+    return out;
 }
 
 std::string Bench::figures() const {
