@@ -30,8 +30,9 @@ Output run(const std::vector<std::string>& argv, const RunOptions& options = {})
 std::string sh(const std::string& command, const std::string& netns = {});
 /// `sh -c`: whether it exits 0.
 bool works(const std::string& command, const std::string& netns = {});
-/// Polls until `condition` holds, at most `patience`.
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience = std::chrono::seconds(3));
+/// Polls until `condition` holds, at most `patience`: a machine that is busy with namespaces takes seconds to bring
+/// IPv6 up on a link, for the kernel does that under the one lock of its network configuration.
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 class World {
   public:
