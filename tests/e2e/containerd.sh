@@ -11,7 +11,7 @@ list_version() {
     local folder
     [ "$(containerd_major)" -ge 2 ] || { echo 1.0.0 && return; }
     for folder in now later; do
-        CNI_COMMAND=VERSION "./$folder/bridge" </dev/null | grep -qF 1.1.0 || { echo 1.0.0 && return; }
+        knows_cni_1_1 ./$folder || { echo 1.0.0 && return; }
     done
     echo 1.1.0
 }

@@ -128,6 +128,7 @@ private_folder() {
 
 plugins=(bridge host-local loopback portmap firewall tuning bandwidth)
 suite_of() { if [ "$1" -ef "$go_suite" ]; then echo go; else echo ours; fi; }
+knows_cni_1_1() { CNI_COMMAND=VERSION "$1/bridge" </dev/null | grep -qF 1.1.0; } # FOLDER
 # Which plugins make and which remove: ours, go, ours-go, go-ours.
 plugin_set=$(suite_of "$PLUGIN_DIR")
 [ "$PLUGIN_DIR" = "$PLUGIN_DIR_LATER" ] || plugin_set=$plugin_set-$(suite_of "$PLUGIN_DIR_LATER")

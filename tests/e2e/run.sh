@@ -35,6 +35,7 @@ before=$(machine)
 echo "note: the clients are Debian's:"
 dpkg-query --show --showformat '      ${Package} ${Version}\n' containerd runc podman buildah crun \
     golang-github-appc-cni-dev containernetworking-plugins iptables
+[ -z "${CONTAINERD_DIR:-}" ] || "$CONTAINERD_DIR/bin/containerd" --version
 for client in "$@"; do
     for pair in "$ours $ours" "$go $go" "$ours $go" "$go $ours"; do
         [ "$client" != readme ] || [ "$pair" = "$ours $ours" ] || continue

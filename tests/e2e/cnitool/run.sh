@@ -25,6 +25,8 @@ address() { jq -r --arg dot "$1" 'first(.ips[]?.address | select(contains($dot))
 checked() { # what differs from success is listed
     local known
     known=$(sed -n "s/^$name //p" "$client_folder/check-$(suite_of "$PLUGIN_DIR").txt" 2>/dev/null)
+    # What 1.1.1 says of port mappings was mended before CNI 1.1 came.
+    if [[ $known == *dnat* ]] && knows_cni_1_1 ./now; then known=; fi
     if [ -z "$known" ]; then cnitool check a; else is "$(cnitool check a 2>&1)" "*$known*"; fi
 }
 deleted() { # NETNS: the Go suite's bridge misses its own masquerade chain, once
