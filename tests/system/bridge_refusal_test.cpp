@@ -20,6 +20,15 @@ TEST_CASE("bridge: preserveDefaultVlan without a VLAN is of no consequence") {
     }
 }
 
+// Bytes above 0x7f were taken for control bytes, where char is signed.
+TEST_CASE("bridge: a bridge may have a name in any script") {
+    World world;
+    world.netns("c1");
+    const Answer answer = bridge("ADD", bridge_config({{"bridge", "pont-\u00e9t\u00e9"}}));
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.document()["interfaces"][0]["name"] == "pont-\u00e9t\u00e9");
+}
+
 TEST_CASE("bridge: VLAN keys are refused as not supported yet") {
     for (const json& keys : {json{{"vlan", 100}}, json{{"vlanTrunk", {{{"id", 5}}}}}}) {
         World world;

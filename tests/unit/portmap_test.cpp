@@ -220,6 +220,7 @@ TEST_CASE("portmap conditions: iptables arguments") {
     CHECK(v4("! -s 10.0.0.1,10.0.0.2") == "ip saddr != 10.0.0.1 ip saddr != 10.0.0.2\n");
     CHECK(v4("-m iprange ! --src-range 10.0.0.1-10.0.0.9") == "ip saddr != 10.0.0.1-10.0.0.9\n");
     CHECK(v4("-i eth+ ! -o lo") == "iifname \"eth*\" oifname != \"lo\"\n");
+    CHECK(v4("-i \u00e9t0") == "iifname \"\u00e9t0\"\n"); // bytes above 0x7f were taken for control bytes
     CHECK(v4("-m mark --mark 0x10/0xff") == "meta mark & 0xff 0x10\n");
     CHECK(v4("-m mark ! --mark 010") == "meta mark != 0x8\n");
     CHECK(v4("-p tcp -m multiport --sports 80,1024:,:7") ==

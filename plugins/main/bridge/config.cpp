@@ -21,7 +21,7 @@ void check_bridge_name(const std::string& name) {
         os::cat("failed to create bridge ", os::quote(name), ": could not add ", os::quote(name));
     if (name.size() > longest_ifname)
         throw cni::Error(os::cat(failed, ": numerical result out of range"));
-    const auto unfit = [](char c) { return c == '/' || c == ':' || c == '%' || c <= ' ' || c == 0x7f; };
+    const auto unfit = [](unsigned char c) { return c == '/' || c == ':' || c == '%' || c <= ' ' || c == 0x7f; };
     if (name == "." || name == ".." || std::ranges::any_of(name, unfit))
         throw cni::Error(os::cat(failed, ": invalid argument"));
 }

@@ -134,7 +134,7 @@ Match ConditionReader::interface(Match::Field field, std::string_view word, char
         interface.name.pop_back();
         interface.prefix = true;
     }
-    const auto unfit = [](char c) { return c == '/' || c == '"' || c == '*' || c <= ' ' || c == 0x7f; };
+    const auto unfit = [](unsigned char c) { return c == '/' || c == '"' || c == '*' || c <= ' ' || c == 0x7f; };
     if (interface.name.empty() || interface.name.size() > longest_ifname || std::ranges::any_of(interface.name, unfit))
         refuse(word, "not an interface name");
     return {.field = field, .negated = false, .value = std::move(interface)};
