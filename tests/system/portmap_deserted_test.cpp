@@ -49,7 +49,8 @@ TEST_CASE("portmap: the host ports of a container whose namespace is gone are fr
 }
 
 TEST_CASE("portmap: of a container that is gone nothing stands in the way, conditions and ranges neither") {
-    Hosts hosts(json{{"conditionsV4", json::array({"ip saddr != 192.0.2.2"})}}); // not from outside
+    Hosts hosts(
+        json{{"backend", "nftables"}, {"conditionsV4", json::array({"ip saddr != 192.0.2.2"})}}); // not from outside
     json range = mapping(9000, 9000);
     range["hostPortEnd"] = 9010;
     REQUIRE(hosts.network.add("gone", ports({mapping(8080, 80), range})).ok());
