@@ -12,7 +12,7 @@ export CNI_BIN_DIR
 
 .PHONY: all release configure demo test test-release test-go test-asan test-valgrind test-e2e test-instructions
 .PHONY: test-fault soak fuzz bench bench-quick lint format install install-glibc uninstall package test-install
-.PHONY: test-package test-arm64 clean help
+.PHONY: test-package test-arm64 test-vm clean help
 
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
@@ -88,6 +88,11 @@ test-fault: configure ## kill, fail, starve of answers: what is left of each cal
 	.ci/packages.sh test
 	cmake --build $(BUILD)
 	FAILAT=$(abspath $(BUILD))/tests/fault/failat tests/fault/run.sh $(if $(LONG),long)
+
+test-vm: configure ## on Debian's stock kernel in a virtual machine: what this host's lacks; LONG=1: all system tests
+	.ci/packages.sh test vm
+	cmake --build $(BUILD)
+	VM_DIR=$(abspath $(BUILD))/vm tests/vm/all.sh $(BUILD) $(if $(LONG),long)
 
 test-e2e: all ## containerd, CRI, podman, buildah, cnitool on bin/, on the Go suite, on both; LONG=1: more pods
 	.ci/packages.sh e2e
