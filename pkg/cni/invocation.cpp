@@ -38,8 +38,11 @@ std::string owner(std::string_view network, std::string_view container_id, std::
 }
 
 // No part of a name holds a slash, so the first one ends the network's.
-bool owner_in_network(std::string_view name, std::string_view network) {
-    return name.starts_with(os::cat(network, "/")) || name.starts_with(os::cat("#", short_hash(network), "-"));
+OwnersOf::OwnersOf(std::string_view network)
+    : plain_(os::cat(network, "/")), hashed_(os::cat("#", short_hash(network), "-")) {}
+
+bool OwnersOf::contain(std::string_view name) const {
+    return name.starts_with(plain_) || name.starts_with(hashed_);
 }
 
 std::optional<Result> Invocation::prev_result() const {
@@ -67,6 +70,12 @@ std::vector<std::string> Invocation::valid_owners() const {
         owners.push_back(cni::owner(network, attachment.container_id, attachment.ifname));
     std::ranges::sort(owners);
     return owners;
+}
+
+std::function<bool(const std::string&)> Invocation::stale_owners() const {
+    return [ours = OwnersOf(network), valid = valid_owners()](const std::string& owner) {
+        return ours.contain(owner) && !std::ranges::binary_search(valid, owner);
+    };
 }
 
 // Their contents are the runtime's, or free by the SPEC.

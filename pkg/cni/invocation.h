@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +21,16 @@ struct Attachment {
 /// "network/container/ifname", or when that is longer than 128 bytes (what an nft comment holds)
 /// "#<16 hex>-<16 hex>" of sha512(network) and sha512(ifname:container), the Go suite's two hashes.
 [[nodiscard]] std::string owner(std::string_view network, std::string_view container_id, std::string_view ifname);
-/// Whether `name` is the owner name of some attachment of `network`.
-[[nodiscard]] bool owner_in_network(std::string_view name, std::string_view network);
+
+/// The owner names of the attachments of one network, present or past.
+class OwnersOf {
+  public:
+    explicit OwnersOf(std::string_view network);
+    [[nodiscard]] bool contain(std::string_view name) const;
+
+  private:
+    std::string plain_, hashed_; ///< how they begin
+};
 
 /// One call, checked before a plugin sees it: every name valid, version negotiated.
 struct Invocation {
@@ -45,6 +54,8 @@ struct Invocation {
     [[nodiscard]] std::vector<Attachment> valid_attachments() const;
     /// owner() of each of them, sorted.
     [[nodiscard]] std::vector<std::string> valid_owners() const;
+    /// What a GC may remove: true for the owner names of this network that no valid attachment has.
+    [[nodiscard]] std::function<bool(const std::string& owner)> stale_owners() const;
 };
 
 /// Marks as known what runtimes and libcni put beside a plugin's own keys; run() does it for every call.

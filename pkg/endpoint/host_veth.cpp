@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "endpoint/host_veth.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "cni/error.h"
@@ -120,17 +119,11 @@ void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {
         host.delete_link(link->index);
 }
 
-void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners) {
-    gc_links(host, "veth", network, valid_owners);
-}
-
-void gc_links(netlink::Rtnl& host, std::string_view kind, std::string_view network,
-              std::span<const std::string> valid_owners) {
+void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale) {
     cni::Errors errors;
     for (const netlink::Link& link : host.links()) {
         const auto owner = owner_in_alias(link.alias);
-        if (link.kind != kind || !owner || !cni::owner_in_network(*owner, network) ||
-            std::ranges::binary_search(valid_owners, *owner))
+        if (link.kind != kind || !owner || !is_stale(*owner))
             continue;
         errors.collect([&] { host.delete_link(link.index); });
     }

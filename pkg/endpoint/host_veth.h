@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -46,11 +46,7 @@ struct Veth {
 [[nodiscard]] std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner);
 /// Removes it; absent is fine.
 void remove_host_veth(netlink::Rtnl& host, std::string_view owner);
-/// Removes every host veth of the network whose owner is not among `valid_owners` (sorted).
-void gc_host_veths(netlink::Rtnl& host, std::string_view network, std::span<const std::string> valid_owners);
-
-/// The same for links of any kind that carry such an alias.
-void gc_links(netlink::Rtnl& host, std::string_view kind, std::string_view network,
-              std::span<const std::string> valid_owners);
+/// Removes every link of the kind that carries an owner's alias and passes the test.
+void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale);
 
 } // namespace endpoint

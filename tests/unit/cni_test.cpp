@@ -209,11 +209,11 @@ TEST_CASE("an owner is named by network, container and interface") {
     CHECK(cni::owner("net", longest + "c", "eth0") == "net/" + longest + "c/eth0");
     CHECK(cni::owner("unit-test", std::string(200, 'c'), "eth0").starts_with("#6fd94d501e58f0aa-"));
     CHECK(cni::owner("unit-test", std::string(200, 'c'), "eth0").size() == 34);
-    CHECK(cni::owner_in_network("net/c1/eth0", "net"));
-    CHECK(!cni::owner_in_network("net2/c1/eth0", "net"));
-    CHECK(!cni::owner_in_network("net", "net"));
-    CHECK(cni::owner_in_network(cni::owner("unit-test", std::string(200, 'c'), "eth0"), "unit-test"));
-    CHECK(!cni::owner_in_network(cni::owner("unit-test", std::string(200, 'c'), "eth0"), "net"));
+    CHECK(cni::OwnersOf("net").contain("net/c1/eth0"));
+    CHECK(!cni::OwnersOf("net").contain("net2/c1/eth0"));
+    CHECK(!cni::OwnersOf("net").contain("net"));
+    CHECK(cni::OwnersOf("unit-test").contain(cni::owner("unit-test", std::string(200, 'c'), "eth0")));
+    CHECK(!cni::OwnersOf("net").contain(cni::owner("unit-test", std::string(200, 'c'), "eth0")));
 }
 
 TEST_CASE("valid attachments come from either spelling of the key") {
@@ -223,6 +223,10 @@ TEST_CASE("valid attachments come from either spelling of the key") {
     call.config =
         Object::parse(R"({"cni.dev/attachments":[{"containerID":"b","ifname":"e"},{"containerID":"a","ifname":"e"}]})");
     CHECK(call.valid_owners() == std::vector<std::string>{"n/a/e", "n/b/e"});
+    const auto is_stale = call.stale_owners();
+    CHECK(is_stale("n/c/e"));
+    CHECK_FALSE(is_stale("n/b/e"));
+    CHECK_FALSE(is_stale("m/c/e")); // of another network
     call.config = Object::parse(R"({"cni.dev/attachments":[{"containerID":"b"}],"cni.dev/valid-attachments":[]})");
     CHECK(call.valid_owners().empty());
 }

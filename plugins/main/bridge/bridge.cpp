@@ -2,7 +2,6 @@
 // bridge: joins a container to a Linux bridge on the host by a veth pair, gives it what its IPAM plugin leased,
 // and makes the host its gateway and masquerader where the config says so. README.md documents every key.
 
-#include <algorithm>
 #include <optional>
 #include <span>
 #include <utility>
@@ -290,18 +289,15 @@ void check(const cni::Invocation& call) {
 }
 
 void gc(const cni::Invocation& call) {
-    const std::vector<std::string> valid = call.valid_owners();
+    const auto is_stale = call.stale_owners();
     cni::Errors errors;
     std::optional<nft::Socket> nftables;
-    const auto is_stale = [&](const std::string& owner) {
-        return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
-    };
     errors.collect([&] { nft::gc_masquerade(nftables.emplace(), is_stale); });
     if (nftables)
         errors.collect([&] { nft::gc_spoof_check(*nftables, is_stale); });
     errors.collect([&] {
         netlink::Rtnl host;
-        endpoint::gc_host_veths(host, call.network, valid);
+        endpoint::gc_links(host, "veth", is_stale);
     });
     errors.collect([&] { ipam::Delegate(call, bridge::ipam_type_leniently(call)).gc(); });
     errors.throw_if_any();

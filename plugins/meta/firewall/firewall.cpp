@@ -148,11 +148,8 @@ void check(const cni::Invocation& call) {
 
 void gc(const cni::Invocation& call) {
     const Config config = firewall::parse_leniently(call);
-    const std::vector<std::string> valid = call.valid_owners();
+    const auto is_stale = call.stale_owners();
     nft::Socket nftables;
-    const auto is_stale = [&](const std::string& owner) {
-        return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
-    };
     std::vector<nft::Element> stale;
     nft::where_supported([&] { stale = nft::list_accepted(nftables, is_stale); });
     cni::Errors errors;

@@ -245,10 +245,7 @@ void check(const cni::Invocation& call) {
 }
 
 void gc(const cni::Invocation& call) {
-    const std::vector<std::string> valid = call.valid_owners();
-    const auto is_stale = [&](const std::string& owner) {
-        return cni::owner_in_network(owner, call.network) && !std::ranges::binary_search(valid, owner);
-    };
+    const auto is_stale = call.stale_owners();
     cni::Errors errors;
     nft::Socket nftables;
     std::map<std::string, std::vector<nft::Element>> stale; // by owner
