@@ -58,10 +58,12 @@ const Attachment* find(const Network& network, const std::string& owner) {
     return nullptr;
 }
 
-/// Every owner's comment in the ruleset, how often.
+/// Every owner in the ruleset's comments, where a note may stand behind it and a blank, and how often.
 void collect_comments(const json& node, std::map<std::string, int>& comments) {
-    if (node.is_object() && node.contains("comment") && node["comment"].is_string())
-        ++comments[node["comment"].get<std::string>()];
+    if (node.is_object() && node.contains("comment") && node["comment"].is_string()) {
+        const auto comment = node["comment"].get<std::string>();
+        ++comments[comment.substr(0, comment.find(' '))];
+    }
     if (node.is_structured())
         for (const json& part : node)
             collect_comments(part, comments);
