@@ -72,6 +72,23 @@ inline bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+/// The other plugins of a whole chain, in its order.
+inline std::vector<json> behind_bridge(const std::string& ingress_policy) {
+    std::vector<json> configs = {
+        {{"type", "portmap"},
+         {"runtimeConfig", {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}}}},
+        {{"type", "firewall"}, {"ingressPolicy", ingress_policy}},
+        {{"type", "tuning"}, {"mtu", 1400}, {"promisc", true}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}},
+        {{"type", "bandwidth"},
+         {"ingressRate", 80000000},
+         {"ingressBurst", 8000000},
+         {"egressRate", 80000000},
+         {"egressBurst", 8000000}}};
+    for (json& config : configs)
+        config.update({{"cniVersion", "1.0.0"}, {"name", "net"}});
+    return configs;
+}
+
 /// Refused with this text, nothing left but perhaps the bridge.
 inline void check_refused(const json& config, int code, const std::string& text) {
     const Answer answer = bridge("ADD", config);

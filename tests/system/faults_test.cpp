@@ -174,20 +174,10 @@ TEST_CASE("fault: SIGTERM at any moment of a chain's ADD is answered, and nothin
     world.netns("c1");
     sh("iptables -P FORWARD DROP");
     json result = added(chain_config());
-    const std::vector<json> chained = {
-        {{"type", "portmap"},
-         {"runtimeConfig", {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}}}},
-        {{"type", "firewall"}, {"ingressPolicy", "same-bridge"}},
-        {{"type", "tuning"}, {"mtu", 1400}, {"promisc", true}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}},
-        {{"type", "bandwidth"},
-         {"ingressRate", 80000000},
-         {"ingressBurst", 8000000},
-         {"egressRate", 80000000},
-         {"egressBurst", 8000000}}};
-    for (json config : chained) {
+    for (json config : behind_bridge("same-bridge")) {
         const std::string plugin = config["type"];
         CAPTURE(plugin);
-        config.update({{"cniVersion", "1.0.0"}, {"name", "net"}, {"prevResult", result}});
+        config["prevResult"] = result;
         int number = 0;
         try_faults({.plugin = plugin, .config = config, .netns = "/run/netns/c1"},
                    [&](const Fault& fault) { return fault.kind == "TERM" && number++ % 3 == 0; });

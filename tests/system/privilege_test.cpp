@@ -14,24 +14,9 @@ namespace {
 const json dual_stack = {
     {"isDefaultGateway", true}, {"ipMasq", true}, {"macspoofchk", true}, {"ipam", ipam({"10.9.0.0/24", "fd09::/64"})}};
 
-/// The chain's plugins after bridge.
-const std::vector<json> behind_bridge = {
-    {{"type", "portmap"},
-     {"runtimeConfig", {{"portMappings", {{{"hostPort", 8080}, {"containerPort", 80}, {"protocol", "tcp"}}}}}}},
-    {{"type", "firewall"}, {"ingressPolicy", "isolated"}},
-    {{"type", "tuning"}, {"mtu", 1400}, {"promisc", true}, {"sysctl", {{"net.ipv4.conf.IFNAME.arp_filter", "1"}}}},
-    {{"type", "bandwidth"},
-     {"ingressRate", 80000000},
-     {"ingressBurst", 8000000},
-     {"egressRate", 80000000},
-     {"egressBurst", 8000000}}};
-
 std::vector<json> whole_chain() {
-    std::vector<json> configs = {bridge_config(dual_stack)};
-    for (json config : behind_bridge) {
-        config.update({{"cniVersion", "1.0.0"}, {"name", "net"}});
-        configs.push_back(config);
-    }
+    std::vector<json> configs = behind_bridge("isolated");
+    configs.insert(configs.begin(), bridge_config(dual_stack));
     return configs;
 }
 

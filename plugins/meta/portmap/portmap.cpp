@@ -56,9 +56,7 @@ void remove(nft::Socket& nftables, const std::vector<nft::Element>& elements, co
 }
 
 bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
-    return std::ranges::any_of(elements, [&](const nft::Element& e) {
-        return e.set == wanted.set && e.key == wanted.key && e.key_end == wanted.key_end;
-    });
+    return std::ranges::any_of(elements, [&](const nft::Element& e) { return nft::same_place(e, wanted); });
 }
 
 // An earlier ADD of this attachment, which nobody undid, may have had other mappings.
