@@ -24,7 +24,7 @@ void pad(Bytes& bytes) {
 // is 208 KiB unless the administrator says otherwise; a message takes 4 KiB at the most.
 constexpr std::size_t most_keys = 32;
 
-/// Looks up keys of one set, up to the first that is not there: the kernel stops at that one. Returns how many it was.
+/// Looks up keys of one set, up to the first that is not there: the kernel stops there. Returns how many are done with.
 std::size_t find_some(Socket& socket, const Table& table, std::span<const Element> keys,
                       std::vector<Element>& answers) {
     const std::string& set = keys.front().set;

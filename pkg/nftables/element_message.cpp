@@ -33,7 +33,7 @@ void put_jump(nlmsghdr* message, const std::string& chain) {
     mnl_attr_nest_end(message, data);
 }
 
-// libmnl's own walk takes the lengths in an answer on trust.
+// In spans, so that no length in an answer leads out of what it is part of.
 template <typename Each> void for_each_attribute(Payload bytes, const Each& each) {
     while (bytes.size() >= sizeof(nlattr)) {
         nlattr attribute{};
