@@ -94,7 +94,10 @@ check 'the pod answers the host' eventually page_at "$p1" 8080 hello-p1
 check 'the pod answers the host over IPv6' eventually page_at "$p1v6" 8080 hello-p1
 check 'the host port answers at 127.0.0.1' page_at 127.0.0.1 18080 hello-p1
 check 'the host port answers at the gateway address' page_at 10.222.0.1 18080 hello-p1
-check 'the host port answers at the gateway address over IPv6' page_at fd22::1 18080 hello-p1
+# The Go suite's gateway address is none for the first seconds: duplicate address detection holds it back.
+at_once=''
+[ "$(suite_of "$PLUGIN_DIR")" = ours ] || at_once=eventually
+check 'the host port answers at the gateway address over IPv6' $at_once page_at fd22::1 18080 hello-p1
 check 'the host port answers the other pod' page_from p2 10.222.0.1 18080 hello-p1
 check 'the host port answers the pod itself' page_from p1 10.222.0.1 18080 hello-p1
 check 'the host port of 127.0.0.1 answers there' page_at 127.0.0.1 18081 hello-p1
