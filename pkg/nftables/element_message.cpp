@@ -2,7 +2,6 @@
 #include "nftables/element_message.h"
 
 #include <cstring>
-#include <optional>
 
 #include <netinet/in.h>
 
@@ -10,13 +9,16 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "os/netlink_attribute.h"
 #include "os/text.h"
 
 namespace nft::wire {
 
 namespace {
 
-using Payload = std::span<const std::uint8_t>;
+using os::attribute_in;
+using os::for_each_attribute;
+using os::Payload;
 
 void put_value(nlmsghdr* message, std::uint16_t type, const Bytes& value) {
     nlattr* nest = mnl_attr_nest_start(message, type);
@@ -33,43 +35,14 @@ void put_jump(nlmsghdr* message, const std::string& chain) {
     mnl_attr_nest_end(message, data);
 }
 
-// In spans, so that no length in an answer leads out of what it is part of.
-template <typename Each> void for_each_attribute(Payload bytes, const Each& each) {
-    while (bytes.size() >= sizeof(nlattr)) {
-        nlattr attribute{};
-        std::memcpy(&attribute, bytes.data(), sizeof attribute);
-        const std::size_t length = attribute.nla_len;
-        if (length < sizeof attribute || length > bytes.size())
-            return;
-        each(attribute.nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof attribute, length - sizeof attribute));
-        bytes = bytes.subspan(std::min(bytes.size(), std::size_t{MNL_ALIGN(length)}));
-    }
-}
-
-std::optional<Payload> attribute_in(Payload bytes, int wanted) {
-    std::optional<Payload> found;
-    for_each_attribute(bytes, [&](int type, Payload payload) {
-        if (type == wanted && !found)
-            found = payload;
-    });
-    return found;
-}
-
-std::string text_in(Payload bytes) {
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return std::string(text.substr(0, text.find('\0')));
-}
-
 // Longer ones are no element of ours, nor anybody's.
 Bytes value_in(Payload nest) {
-    const auto value = attribute_in(nest, NFTA_DATA_VALUE);
-    return value && value->size() <= Bytes::capacity ? Bytes(*value) : Bytes();
+    const Payload value = attribute_in(nest, NFTA_DATA_VALUE);
+    return value.size() <= Bytes::capacity ? Bytes(value) : Bytes();
 }
 
 std::string chain_in(Payload nest) {
-    const auto verdict = attribute_in(nest, NFTA_DATA_VERDICT);
-    const auto chain = verdict ? attribute_in(*verdict, NFTA_VERDICT_CHAIN) : std::nullopt;
-    return chain ? text_in(*chain) : std::string();
+    return std::string(os::text_in(attribute_in(attribute_in(nest, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN)));
 }
 
 Element read_item(Payload item, const std::string& set) {
@@ -147,12 +120,7 @@ void put_list(nlmsghdr* message, std::span<const char> items) {
 }
 
 void read_elements(const nlmsghdr* message, const std::string& set, std::vector<Element>& elements) {
-    const std::size_t size = mnl_nlmsg_get_payload_len(message);
-    if (size < sizeof(nfgenmsg))
-        return;
-    const Payload attributes(static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(message)), size);
-    if (const auto list = attribute_in(attributes.subspan(sizeof(nfgenmsg)), NFTA_SET_ELEM_LIST_ELEMENTS))
-        read_list(*list, set, elements);
+    read_list(attribute_in(os::attributes_of(message, sizeof(nfgenmsg)), NFTA_SET_ELEM_LIST_ELEMENTS), set, elements);
 }
 
 void read_items(std::span<const char> items, const std::string& set, std::vector<Element>& elements) {

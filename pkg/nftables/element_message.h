@@ -10,7 +10,7 @@
 struct nlattr;
 
 // Elements on the wire (linux/netfilter/nf_tables.h, NFTA_SET_ELEM_*): any number of one set's in a message. Without
-// libnftnl, which allocates a dozen times an element and takes an answer's attributes on trust.
+// libnftnl, which allocates a dozen times an element.
 namespace nft::wire {
 
 enum class Part : std::uint8_t { key, whole };

@@ -19,6 +19,7 @@
 #include "nftables/ruleset.h"
 #include "nftables/transaction.h"
 #include "os/close_later.h"
+#include "os/netlink_attribute.h"
 #include "os/netlink_message.h"
 
 namespace nft {
@@ -177,13 +178,8 @@ std::uint32_t Socket::generation() {
     header->version = NFNETLINK_V0;
     std::uint32_t id = 0;
     (void)query(request, "read the nf_tables generation", [&](const nlmsghdr* reply) {
-        const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(reply, sizeof(nfgenmsg)));
-        int left = static_cast<int>(mnl_nlmsg_get_payload_len(reply)) - static_cast<int>(sizeof(nfgenmsg));
-        for (; mnl_attr_ok(attribute, left); attribute = mnl_attr_next(attribute)) {
-            if (mnl_attr_get_type(attribute) == NFTA_GEN_ID && mnl_attr_get_payload_len(attribute) >= sizeof id)
-                id = ntohl(mnl_attr_get_u32(attribute));
-            left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(attribute)));
-        }
+        const auto attributes = os::attributes_of(reply, sizeof(nfgenmsg));
+        id = os::number_in<std::uint32_t>(os::attribute_in(attributes, NFTA_GEN_ID)).value_or(id);
     });
     return id;
 }

@@ -23,6 +23,7 @@
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/log.h"
+#include "os/netlink_attribute.h"
 #include "os/netlink_message.h"
 #include "os/output.h"
 #include "os/process.h"
@@ -352,18 +353,15 @@ TEST_CASE("every crash is answered with the document and exit 1") {
     CHECK(WEXITSTATUS(status) == 1);
 }
 
-TEST_CASE("a library that ends the process is answered like a crash") { // libnftnl does
+TEST_CASE("a library that ends the process is answered like a crash") { // libnftnl may
     const auto [out, status] = crash_output([] { std::exit(0); }, "crashed");
     CHECK(out == "crashed");
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 1);
 }
 
-TEST_CASE(
-    "a netlink message whose length is that of nothing received is not whole, nor an errno that is none") { // libmnl
-                                                                                                            // takes
-                                                                                                            // 2^31 for
-                                                                                                            // negative
+// libmnl takes a length of 2^31 for a negative one.
+TEST_CASE("a netlink message whose length is that of nothing received is not whole, nor an errno that is none") {
     nlmsghdr message{};
     for (const std::uint32_t length : {0U, 15U, 65U, 0x80000000U, 0xfa004180U, 0xffffffffU}) {
         message.nlmsg_len = length;
@@ -378,6 +376,44 @@ TEST_CASE(
     CHECK(os::errno_of(-ENOENT) == ENOENT);
     for (const int none : {1, -4096, INT_MIN})
         CHECK(os::errno_of(none) == EBADMSG);
+}
+
+TEST_CASE("netlink attributes are read up to the first that is not whole, and no further") {
+    // Type 1 holds "ab", type 2 nothing, type 3 says that it is longer than what is there.
+    const std::vector<std::uint8_t> bytes{6, 0, 1, 0, 'a', 'b', 0, 0, 4, 0, 2, 0x80, 9, 0, 3, 0, 'c'};
+    std::string seen;
+    os::for_each_attribute(
+        bytes, [&](int type, os::Payload payload) { seen += os::cat(type, ":", os::text_in(payload), " "); });
+    CHECK(seen == "1:ab 2: ");
+    CHECK(os::text_in(os::attribute_in(bytes, 1)) == "ab");
+    CHECK(os::attribute_in(bytes, 3).empty());
+    CHECK(os::attribute_in(os::Payload(bytes).first(5), 1).empty());
+    const std::vector<std::uint8_t> endless{0, 0, 1, 0}, too_short{3, 0, 1, 0}; // than their own header
+    CHECK(os::attribute_in(endless, 1).empty());
+    CHECK(os::attribute_in(too_short, 1).empty());
+}
+
+TEST_CASE("netlink attributes: numbers lie in network order, texts end with a NUL or the attribute") {
+    const std::vector<std::uint8_t> bytes{1, 2, 3, 4, 'a', 0, 'b', 'c'};
+    CHECK(os::number_in<std::uint32_t>(bytes) == 0x01020304);
+    CHECK(os::number_in<std::uint64_t>(bytes) == 0x0102030461006263);
+    CHECK(!os::number_in<std::uint64_t>(os::Payload(bytes).first(7)));
+    CHECK(os::text_in(os::Payload(bytes).subspan(4)) == "a");
+    CHECK(os::text_in(os::Payload(bytes).subspan(6)) == "bc");
+    CHECK(os::text_in({}).empty());
+}
+
+TEST_CASE("netlink attributes: a message too short for its family's header has none") {
+    struct {
+        nlmsghdr header;
+        std::uint8_t rest[8];
+    } message{.header = {}, .rest = {0, 0, 0, 0, 4, 0, 1, 0}};
+    for (const std::uint32_t length : {0U, 16U, 19U, 20U}) {
+        message.header.nlmsg_len = length;
+        CHECK(os::attributes_of(&message.header, 3).empty());
+    }
+    message.header.nlmsg_len = 24;
+    CHECK(os::attributes_of(&message.header, 3).size() == 4);
 }
 
 TEST_CASE("a crash after the answer says nothing more") {
