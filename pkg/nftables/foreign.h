@@ -8,8 +8,7 @@
 
 #include "inet/address.h"
 #include "nftables/socket.h"
-
-struct nlmsghdr;
+#include "os/netlink_attribute.h"
 
 // Rules that others made, read as far as it takes to know whose they are.
 namespace nft {
@@ -22,7 +21,7 @@ struct ForeignRule {
     std::optional<inet::Prefix> source; ///< `ip saddr`, `ip6 saddr`, `-s`
     std::optional<inet::Prefix> destination;
     bool accepts = false;
-    std::string kinds; ///< its expressions by libnftnl's names, one blank between, counters left out
+    std::string kinds; ///< its expressions by the kernel's names, one blank between, counters left out
 };
 
 /// How many rules a chain has and how many lead to it, together; nothing when there is no such chain.
@@ -31,7 +30,8 @@ struct ForeignRule {
 /// The rules of a chain, or of the whole table when `chain` is empty. Nothing when there is no such thing.
 [[nodiscard]] std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain);
 
-/// False for a rule that libnftnl must not be given: it crashes on an expression without a name.
-[[nodiscard]] bool has_named_expressions(const nlmsghdr* rule);
+/// A rule from the attributes of an NFT_MSG_NEWRULE, of a table of this family: what is broken in it is left out.
+/// Nothing when it has no handle.
+[[nodiscard]] std::optional<ForeignRule> read_rule(os::Payload attributes, std::uint8_t family);
 
 } // namespace nft

@@ -22,7 +22,7 @@ void block_signals() noexcept;
 /// Throws Interrupted when a blocked signal is pending; consumes it.
 void poll_signals();
 /// On SEGV, BUS, ILL, FPE and ABRT (stack overflow included: alternate stack) writes `document` to stdout and
-/// exits 1; so it does when a library calls exit() (libnftnl's way with an answer it does not understand).
+/// exits 1; so it does when a library calls exit() (libnftnl's way with what it does not understand).
 /// `document` must stay valid; empty switches the answer off (once the real one has been written).
 void answer_crashes_with(std::string_view document) noexcept;
 

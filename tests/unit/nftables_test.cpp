@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include <libmnl/libmnl.h>
+#include <netinet/in.h>
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netlink.h>
 
 #include "nftables/element_message.h"
 #include "nftables/foreign.h"
@@ -174,19 +176,111 @@ TEST_CASE("nft subnet ledgers are named after their chain") {
           "set masq_within4_subnets { type ipv4_addr . mark; }");
 }
 
-TEST_CASE("nft rules of others: an expression without a name is found before libnftnl crashes on it") {
-    for (const bool named : {true, false}) {
-        alignas(nlmsghdr) char buffer[256]{};
-        nlmsghdr* rule = mnl_nlmsg_put_header(buffer);
-        mnl_nlmsg_put_extra_header(rule, sizeof(nfgenmsg));
-        nlattr* list = mnl_attr_nest_start(rule, NFTA_RULE_EXPRESSIONS);
-        for (const bool with_name : {true, named}) {
-            nlattr* expression = mnl_attr_nest_start(rule, NFTA_LIST_ELEM);
-            if (with_name)
-                mnl_attr_put_strz(rule, NFTA_EXPR_NAME, "counter");
-            mnl_attr_nest_end(rule, expression);
-        }
-        mnl_attr_nest_end(rule, list);
-        CHECK(has_named_expressions(rule) == named);
+namespace {
+
+using namespace std::string_literals;
+
+std::string attribute(int type, std::string_view payload) {
+    const nlattr header{.nla_len = static_cast<std::uint16_t>(sizeof(nlattr) + payload.size()),
+                        .nla_type = static_cast<std::uint16_t>(type)};
+    std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+    bytes += payload;
+    return bytes.append((NLA_ALIGNTO - bytes.size() % NLA_ALIGNTO) % NLA_ALIGNTO, '\0');
+}
+
+std::string word(int type, std::uint32_t number) {
+    const std::uint32_t sent = htonl(number);
+    return attribute(type, {reinterpret_cast<const char*>(&sent), sizeof sent});
+}
+
+std::string value(int type, std::string_view bytes) {
+    return attribute(type | NLA_F_NESTED, attribute(NFTA_DATA_VALUE, bytes));
+}
+
+std::string expression(const std::string& name, const std::string& data) {
+    return attribute(NFTA_LIST_ELEM | NLA_F_NESTED,
+                     attribute(NFTA_EXPR_NAME, name + '\0') + attribute(NFTA_EXPR_DATA | NLA_F_NESTED, data));
+}
+
+std::string loads(std::uint32_t offset, std::uint32_t size) {
+    return expression("payload", word(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER) +
+                                     word(NFTA_PAYLOAD_OFFSET, offset) + word(NFTA_PAYLOAD_LEN, size));
+}
+
+std::string equals(std::string_view bytes) {
+    return expression("cmp", word(NFTA_CMP_OP, NFT_CMP_EQ) + value(NFTA_CMP_DATA, bytes));
+}
+
+std::string decides(std::uint32_t code, const std::string& chain) {
+    const std::string to = chain.empty() ? chain : attribute(NFTA_VERDICT_CHAIN, chain + '\0');
+    return expression("immediate",
+                      attribute(NFTA_IMMEDIATE_DATA, attribute(NFTA_DATA_VERDICT, word(NFTA_VERDICT_CODE, code) + to)));
+}
+
+// As the kernel lists a rule: table, chain, handle, expressions, user data.
+std::string rule_of(const std::string& expressions) {
+    return attribute(NFTA_RULE_TABLE, "nat\0"s) + attribute(NFTA_RULE_CHAIN, "POSTROUTING\0"s) +
+           attribute(NFTA_RULE_HANDLE, "\0\0\0\1\0\0\0\2"s) +
+           attribute(NFTA_RULE_EXPRESSIONS | NLA_F_NESTED, expressions) + attribute(NFTA_RULE_USERDATA, "\0\4c 1\0"s);
+}
+
+std::optional<ForeignRule> read(const std::string& rule, std::uint8_t family = NFPROTO_IPV4) {
+    const std::vector<std::uint8_t> bytes(rule.begin(), rule.end()); // of this very size, for the sanitizer
+    return read_rule(bytes, family);
+}
+
+std::string source_text(const ForeignRule& rule) {
+    return rule.source ? rule.source->text() : std::string();
+}
+
+} // namespace
+
+TEST_CASE("nft rules of others: their place, comment, addresses and verdict are read") {
+    const auto jump = read(rule_of(loads(12, 4) + equals("\x0a\1\0\2"s) + loads(16, 3) + equals("\x0a\2\0"s) +
+                                   expression("counter", {}) + decides(static_cast<std::uint32_t>(NFT_JUMP), "CNI-1")));
+    REQUIRE(jump);
+    CHECK(jump->chain == "POSTROUTING");
+    CHECK(jump->handle == 0x100000002);
+    CHECK(jump->comment == "c 1");
+    CHECK(source_text(*jump) == "10.1.0.2/32");
+    REQUIRE(jump->destination);
+    CHECK(jump->destination->text() == "10.2.0.0/24");
+    CHECK(jump->jump == "CNI-1");
+    CHECK(!jump->accepts);
+    CHECK(jump->kinds == "payload cmp payload cmp immediate");
+    const std::string cut =
+        expression("bitwise", value(NFTA_BITWISE_MASK, std::string(8, '\xff') + std::string(8, '\0')));
+    const auto accepting = read(rule_of(loads(8, 16) + cut + equals("\xfd"s + std::string(15, '\0')) +
+                                        expression("match", attribute(NFTA_MATCH_NAME, "comment\0"s) +
+                                                                attribute(NFTA_MATCH_INFO, "why\0of old"s)) +
+                                        decides(NF_ACCEPT, {})),
+                                NFPROTO_IPV6);
+    REQUIRE(accepting);
+    CHECK(source_text(*accepting) == "fd00::/64");
+    CHECK(accepting->comment == "why");
+    CHECK(accepting->jump.empty());
+    CHECK(accepting->accepts);
+}
+
+TEST_CASE("nft rules of others: what is broken or unknown in one is no address and no verdict of it") {
+    const auto odd = read(rule_of(expression("new in Linux 9", word(1, 1)) + attribute(NFTA_LIST_ELEM, {}) +
+                                  loads(12, 17) + equals("\x0a\1\0\2"s) + // too long for an address
+                                  loads(12, 4) + equals(std::string(17, '\x0a')) + equals("\x0a\1\0\2"s) +
+                                  loads(12, 4) + expression("bitwise", word(NFTA_BITWISE_OP, 2)) + // a shift
+                                  equals("\x0a\1\0\2"s) + loads(12, 4) + expression("cmp", {}) +
+                                  expression("immediate", value(NFTA_IMMEDIATE_DATA, "\0\0\0\1"s))));
+    REQUIRE(odd);
+    CHECK(!odd->source);
+    CHECK(!odd->accepts);
+    CHECK(odd->jump.empty());
+    CHECK(odd->kinds.starts_with("new in Linux 9 ? payload cmp"));
+    CHECK(!read(attribute(NFTA_RULE_CHAIN, "c\0"s))); // cannot be removed
+}
+
+TEST_CASE("nft rules of others: wherever one ends, nothing behind the end is read") {
+    const std::string whole = rule_of(loads(12, 4) + equals("\x0a\1\0\2"s) + decides(NF_ACCEPT, {}));
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        const auto rule = read(whole.substr(0, size));
+        CHECK((!rule || rule->handle == 0x100000002));
     }
 }
