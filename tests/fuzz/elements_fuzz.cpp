@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What nf_tables answers about elements, which our own code reads: any bytes, framing included. The first byte chooses
-// the question.
+// What nf_tables answers about elements, many of them: any bytes, framing included. The first byte chooses the
+// question.
 #include <array>
 #include <vector>
 

@@ -47,15 +47,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     chosen->run({data, size});
     return 0;
 }
-
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
-                                               unsigned seed) {
-    return chosen->framed ? fuzz::mutate_values(data, size, seed) : LLVMFuzzerMutate(data, size, max_size);
-}
-
-// What libnftnl does not free when it cannot read something is not ours to find.
-extern "C" const char* __lsan_default_suppressions() { // NOLINT(bugprone-reserved-identifier): the sanitizer's name
-    return "leak:libnftnl\n";
-}

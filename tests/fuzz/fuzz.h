@@ -19,13 +19,11 @@ namespace fuzz {
 using Bytes = std::span<const std::uint8_t>;
 
 struct Target {
-    Target(const char* target_name, void (*target_run)(Bytes), bool values_only = false)
-        : name(target_name), run(target_run), framed(values_only), next(first) {
+    Target(const char* target_name, void (*target_run)(Bytes)) : name(target_name), run(target_run), next(first) {
         first = this;
     }
     const char* name;
     void (*run)(Bytes);
-    bool framed; ///< only values of netlink attributes are changed
     Target* next;
     static inline Target* first = nullptr;
 };
@@ -63,9 +61,6 @@ cni::Invocation call_of(Bytes input);
 /// What the kernel answers to netlink requests from here on: datagrams, each behind its length in two bytes. Their
 /// sequence numbers are made to fit the request. After the last one there is silence.
 void kernel_says(Bytes answers);
-
-/// Changes the value of an attribute in such answers; the size stays.
-std::size_t mutate_values(std::uint8_t* data, std::size_t size, unsigned seed);
 
 } // namespace fuzz
 

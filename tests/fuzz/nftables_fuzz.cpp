@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What nf_tables answers: elements, rules, chains, the refusals of a batch. The first byte chooses the question.
-#include <algorithm>
+// What nf_tables answers: elements, rules, chains, the refusals of a batch; any bytes, framing included. The first byte
+// chooses the question.
 #include <array>
-#include <vector>
 
-#include <dlfcn.h>
 #include <linux/netfilter.h>
 
 #include "fuzz.h"
@@ -16,10 +14,16 @@
 
 namespace {
 
-struct LibraryExit {};
-bool in_target = false;
-
 constexpr nft::Table table{NFPROTO_INET, "cnative"};
+
+void read_rules(nft::Socket& socket, const nft::Table& from, const std::string& chain) {
+    for (const nft::ForeignRule& rule : nft::list_rules(socket, from, chain)) {
+        for (const auto& prefix : {rule.source, rule.destination})
+            fuzz::must(!prefix || prefix->length <= inet::bits(prefix->address.family()), "a prefix fits its address");
+        for (const std::string& text : {rule.chain, rule.comment, rule.jump})
+            fuzz::must(text.find('\0') == std::string::npos, "a text ends at its NUL");
+    }
+}
 
 void ask(nft::Socket& socket, unsigned question) {
     const std::array addresses{inet::Address::any(inet::Family::v4), inet::Address::any(inet::Family::v6)};
@@ -30,9 +34,9 @@ void ask(nft::Socket& socket, unsigned question) {
     case 1:
         return void(nft::list(socket, table, "accepted4"));
     case 2:
-        return void(nft::list_rules(socket, table, "forward"));
+        return read_rules(socket, table, "forward");
     case 3:
-        return void(nft::list_rules(socket, {NFPROTO_IPV6, "nat"}, ""));
+        return read_rules(socket, {NFPROTO_IPV6, "nat"}, "");
     case 4:
         return void(nft::chain_uses(socket, table, "forward"));
     case 5:
@@ -56,44 +60,11 @@ void ask(nft::Socket& socket, unsigned question) {
     }
 }
 
-// The kernel never sends a jump without its chain, and libnftnl relies on that: such a verdict becomes "accept".
-std::vector<std::uint8_t> with_whole_verdicts(fuzz::Bytes input) {
-    std::vector<std::uint8_t> bytes(input.begin(), input.end());
-    constexpr std::array<std::uint8_t, 7> code{8, 0, 1, 0, 0xff, 0xff, 0xff}; // NFTA_VERDICT_CODE, below -1
-    for (auto at = bytes.begin(); (at = std::search(at, bytes.end(), code.begin(), code.end())) != bytes.end(); ++at) {
-        const bool has_chain = bytes.end() - at > 12 && at[8] > 5 && at[9] == 0 && at[10] == 2 && at[11] == 0;
-        if (!has_chain)
-            std::fill(at + 4, std::min(at + 8, bytes.end()), std::uint8_t{0});
-    }
-    return bytes;
-}
-
 } // namespace
 
-// libnftnl ends the process on an attribute of a size it does not know (a plugin then answers as after a crash). Its
-// call comes here, as the executable's symbols go first.
-// Attributes of other sizes than the kernel's make libnftnl crash: it trusts the kernel, so only values are changed.
-static void fuzz_nftables(fuzz::Bytes input) {
+FUZZ_TARGET(nftables) {
     static nft::Socket socket;
     const unsigned question = fuzz::take_byte(input);
-    const auto answers = with_whole_verdicts(input);
-    fuzz::kernel_says(answers);
-    in_target = true;
-    try {
-        fuzz::survive([&] { ask(socket, question); });
-    } catch (const LibraryExit&) { // NOLINT(bugprone-empty-catch)
-    }
-    in_target = false;
-}
-
-static const fuzz::Target target_nftables("nftables", fuzz_nftables, true);
-
-// Declared anew, because the C library's is noexcept.
-[[noreturn]] void exit_of_library(int status) __asm__("exit");
-void exit_of_library(int status) {
-    if (in_target)
-        throw LibraryExit();
-    using Exit = void (*)(int);
-    reinterpret_cast<Exit>(::dlsym(RTLD_NEXT, "exit"))(status);
-    __builtin_unreachable();
+    fuzz::kernel_says(input);
+    fuzz::survive([&] { ask(socket, question); });
 }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh BUILD [long|merge]: every libFuzzer target for some seconds (long: many), two at a time, each from the corpus and
+# run.sh BUILD [long]: every libFuzzer target for some seconds (long: many), two at a time, each from the corpus and
 # the dictionary beside this file. What it finds stays in BUILD/fuzz/<target>.found/; what is new to a target in
 # BUILD/fuzz/<target>.corpus/. A line a target; the last line is 'N passed, N failed'.
-# SECONDS_EACH: for each target. TARGETS: some of them. NFTABLES=1: that target beyond its corpus as well.
+# SECONDS_EACH: for each target. TARGETS: some of them.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$(cd "${1:-build-fuzz}" && pwd) || exit 1
@@ -15,14 +15,11 @@ mkdir -p "$work"
 read -r -a targets <<<"${TARGETS:-$(cd tests/fuzz/corpus && echo *)}"
 
 fuzz_one() { # fuzz_one TARGET: its line
-    local target=$1 log=$work/$1.log found=$work/$1.found status=0 executions figures most=-1
-    # libnftnl crashes on answers that no kernel sends, and sooner or later one is made (docs/threat-model.md): without
-    # NFTABLES=1 only the corpus is replayed.
-    [ "$target" != nftables ] || [ -n "${NFTABLES-}" ] || most=0
+    local target=$1 log=$work/$1.log found=$work/$1.found status=0 executions figures
     rm -rf "$found" && mkdir -p "$found" "$work/$target.corpus"
     ln -sf "$program" "$work/$target"
     "$work/$target" "$work/$target.corpus" "tests/fuzz/corpus/$target" -dict=tests/fuzz/dictionary \
-        -runs="$most" -max_total_time="$each" -max_len=8192 -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$found/" \
+        -max_total_time="$each" -max_len=8192 -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$found/" \
         -close_fd_mask=3 -print_final_stats=1 >"$log" 2>&1 || status=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     figures=$(grep -oE 'cov: [0-9]+ ft: [0-9]+ corp: [0-9]+' "$log" | tail -1)
