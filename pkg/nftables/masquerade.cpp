@@ -88,17 +88,14 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
 }
 
 void remove_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Address> known, bool expected) {
-    try {
+    where_supported([&] {
         std::vector<Element> keys;
         for (const inet::Address& address : known)
             keys.push_back(element_for(address, owner));
         const std::size_t removed = remove_owned(socket, shared_table(), std::move(keys), owner).size();
         if (known.empty() || (expected && removed < known.size()))
             remove_all_owned(socket, shared_table(), sets(), [&](const std::string& other) { return other == owner; });
-    } catch (const Error& error) {
-        if (!is_unsupported(error.err()))
-            throw;
-    }
+    });
 }
 
 void gc_masquerade(Socket& socket, const OwnerTest& is_stale) {

@@ -57,17 +57,14 @@ void add_spoof_check(Socket& socket, const std::string& owner, const std::string
 }
 
 void remove_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth) {
-    try {
+    where_supported([&] {
         // Nearly every container has none: one lookup tells. `guarded` goes last, so that this stays true after a kill.
         const auto present = find(socket, bridge_table(), "guarded", guarded(owner, host_veth).key);
         if (!present || present->owner != owner)
             return;
         remove_all_owned(socket, bridge_table(), {"allowed", "guarded"},
                          [&](const std::string& other) { return other == owner; });
-    } catch (const Error& error) {
-        if (!is_unsupported(error.err()))
-            throw;
-    }
+    });
 }
 
 std::string missing_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth,
