@@ -5,12 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 old=$(realpath "$1") new=$(realpath "$2") go=/usr/lib/cni
-. tests/lib/runtime.sh
-. tests/lib/traffic.sh
-enter_private_host "$0" "$@"
-started=$(date +%s%N)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. tests/lib/private.sh
 target=$work/opt/cni/bin
 export CNI_BIN_DIR=$target
 mapfile -t names < <(ls "$new")

@@ -5,12 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 folders=("$1" "$2") launcher=(qemu-aarch64 "")
-. tests/lib/runtime.sh
-. tests/lib/traffic.sh
-enter_private_host "$0" "$@"
-started=$(date +%s%N)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. tests/lib/private.sh
 mapfile -t names < <(ls "$1")
 is() { echo "'$1', expected '$2'" && [ "$1" = "$2" ]; }
 
