@@ -5,21 +5,12 @@ set -u
 needs=(buildah crun busybox jq ip nft iptables)
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/e2e/containers.sh
+. "$(dirname "$0")/../containers.sh"
 private_machine "$0" "$@"
 
-make_image image.tar
-mkdir networks
-cat >containers.conf <<END
-[network]
-network_backend = "cni"
-cni_plugin_dirs = ["/opt/cni/bin"]
-network_config_dir = "$E2E_WORK/networks"
-[engine]
-cgroup_manager = "cgroupfs"
-runtime = "crun"
-END
-printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/storage"\nrunroot = "/run/storage"\n' "$E2E_WORK" >storage.conf
-export CONTAINERS_CONF=$PWD/containers.conf CONTAINERS_STORAGE_CONF=$PWD/storage.conf BUILDAH_ISOLATION=oci TMPDIR=$E2E_WORK
+use_containers_conf </dev/null
+export BUILDAH_ISOLATION=oci
 cat >networks/87-podman.conflist <<END
 {"cniVersion": "0.4.0", "name": "podman", "plugins": [
   {"type": "bridge", "bridge": "cni-podman0", "isGateway": true, "ipMasq": true, "hairpinMode": true,

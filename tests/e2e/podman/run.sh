@@ -6,19 +6,12 @@ set -u
 needs=(podman conmon crun busybox jq ip nft iptables socat)
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/e2e/containers.sh
+. "$(dirname "$0")/../containers.sh"
 private_machine "$0" "$@"
 
-make_image image.tar
-mkdir networks
-cat >containers.conf <<END
-[network]
-network_backend = "cni"
-cni_plugin_dirs = ["/opt/cni/bin"]
-network_config_dir = "$E2E_WORK/networks"
-[engine]
-cgroup_manager = "cgroupfs"
+use_containers_conf <<END
 events_logger = "none"
-runtime = "crun"
 infra_image = "e2e.local/pause:1"
 static_dir = "$E2E_WORK/static"
 volume_path = "$E2E_WORK/volumes"
@@ -27,8 +20,6 @@ tmp_dir = "/run/libpod"
 log_driver = "k8s-file"
 default_sysctls = []
 END
-printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/storage"\nrunroot = "/run/storage"\n' "$E2E_WORK" >storage.conf
-export CONTAINERS_CONF=$PWD/containers.conf CONTAINERS_STORAGE_CONF=$PWD/storage.conf TMPDIR=$E2E_WORK
 
 run() { # NAME OPTION… IMAGE COMMAND…
     podman run --detach --cgroup-parent "/$cgroup" --name "$@"
