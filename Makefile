@@ -45,7 +45,7 @@ test-go: configure ## the system tests against Debian's Go plugins, or those in 
 	cmake --build $(BUILD)
 	tests/run-go.sh $(BUILD)
 
-test-asan: ## unit and system tests of a build with the address and undefined-behaviour sanitizers
+test-asan: ## unit tests, system tests and conf-examples on a build with the address and undefined-behaviour sanitizers
 	.ci/packages.sh build test
 	cmake --preset asan --log-level=WARNING
 	cmake --build --preset asan

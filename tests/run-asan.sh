@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-asan.sh BUILD: unit and system tests of a build with sanitizers. Whatever a plugin's exit status became, each report
-# of a sanitizer (a wild access, undefined behaviour, a leak) is a failed case. Last line: 'N passed, N failed'.
+# run-asan.sh BUILD: unit tests, system tests and the files of conf-examples on a build with sanitizers. Whatever a
+# plugin's exit status became, each report of a sanitizer (a wild access, undefined behaviour, a leak) is a failed case.
+# Last line: 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib/sum.sh
@@ -24,5 +25,6 @@ tell_reports() {
 
 count "$build/tests/unit/cnative_unit"
 count "$build/tests/system/cnative_system"
+count tests/examples.sh
 count tell_reports
 sum_up
