@@ -145,7 +145,7 @@ void keep_one_of_each(std::vector<Element>& elements) {
     order.reserve(elements.size());
     for (Element& element : elements)
         order.push_back(&element);
-    std::ranges::sort(order, [](const Element* a, const Element* b) { return is_before(*a, *b); });
+    std::ranges::stable_sort(order, [](const Element* a, const Element* b) { return is_before(*a, *b); });
     const auto is_same = [](const Element* a, const Element* b) { return same_place(*a, *b); };
     order.erase(std::unique(order.begin(), order.end(), is_same), order.end());
     std::vector<Element> kept;
@@ -175,14 +175,50 @@ void find_each(Socket& socket, const Table& table, std::span<const Element> keys
     }
 }
 
-std::vector<Element> list(Socket& socket, const Table& table, const std::string& set) {
+namespace {
+
+struct Listing {
+    std::vector<Element> elements;
+    std::size_t size = 0; ///< of the answer
+};
+
+Listing list_once(Socket& socket, const Table& table, const std::string& set) {
     wire::Buffer buffer;
     nlmsghdr* request = wire::elements_header(buffer, NFT_MSG_GETSETELEM, table, set, NLM_F_DUMP);
-    std::vector<Element> found;
-    (void)socket.query(
-        request, os::cat("list set inet ", table.name, " ", set),
-        [&](const nlmsghdr* reply) { wire::read_elements(reply, set, found); }, [&] { found.clear(); });
-    return found;
+    Listing listing;
+    const auto take = [&](const nlmsghdr* reply) {
+        wire::read_elements(reply, set, listing.elements);
+        listing.size += reply->nlmsg_len;
+    };
+    (void)socket.query(request, os::cat("list set inet ", table.name, " ", set), take, [&] { listing = {}; });
+    return listing;
+}
+
+// A part of the answer has room for a page, and an element needs a quarter of that at the most: this is one part.
+constexpr std::size_t surely_whole = 2048;
+constexpr int most_listings = 10;
+
+} // namespace
+
+// The kernel answers in parts, and finds where the next one begins by counting elements. When others are removed
+// meanwhile, or the set's hash table is resized, it leaves some out that were there all the time, without a word. Two
+// answers that are the same are whole; where they never are, what one of them left out is in the next.
+std::vector<Element> list(Socket& socket, const Table& table, const std::string& set) {
+    Listing last = list_once(socket, table, set);
+    std::vector<Element> earlier;
+    bool is_same = false;
+    for (int times = 1; last.size > surely_whole && !is_same && times < most_listings; ++times) {
+        Listing next = list_once(socket, table, set);
+        is_same = std::ranges::equal(last.elements, next.elements, same_place);
+        if (!is_same)
+            std::ranges::move(last.elements, std::back_inserter(earlier));
+        last = std::move(next);
+    }
+    if (!is_same) {
+        std::ranges::move(earlier, std::back_inserter(last.elements));
+        keep_one_of_each(last.elements);
+    }
+    return std::move(last.elements);
 }
 
 } // namespace nft

@@ -39,7 +39,7 @@ struct Element {
 
 /// The same set, key and end of an interval.
 [[nodiscard]] bool same_place(const Element& a, const Element& b);
-/// Brings the elements of a set together, so that they travel in one message, and drops what is there twice.
+/// Brings the elements of a set together, so that they travel in one message; of what is there twice the first stays.
 void keep_one_of_each(std::vector<Element>& elements);
 
 /// One element by key, or the interval that covers it: cost independent of the set's size. Nothing when it, its set or
@@ -49,7 +49,8 @@ void keep_one_of_each(std::vector<Element>& elements);
 /// `at` is the key's place among them.
 using OnFound = std::function<void(std::size_t at, Element& found)>;
 void find_each(Socket& socket, const Table& table, std::span<const Element> keys, const OnFound& on_found);
-/// All elements of a set: for GC, CHECK and a DEL that has lost its config. Empty when the set is not there.
+/// All elements of a set, each once: for GC, CHECK and a DEL that has lost its config. What comes or goes meanwhile may
+/// be among them or not. Empty when the set is not there.
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);
 
 } // namespace nft

@@ -26,7 +26,7 @@ namespace nft {
 
 namespace {
 
-constexpr int most_tries = 5;
+constexpr int most_tries = 20;
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
 constexpr time_t patience_seconds = 10; // for one message
 constexpr std::chrono::seconds exchange_patience{30};
@@ -127,8 +127,8 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
             return false;
         if (progress.err == EINVAL && !reaches_nf_tables(request))
             throw Error(EOPNOTSUPP, what, "");
-        if (progress.err != 0 && progress.err != EINTR)
-            throw Error(progress.err, what, "");
+        if (progress.err != 0 || progress.interrupted)
+            throw Error(progress.err != 0 ? progress.err : EINTR, what, "");
         return true;
     }
 }

@@ -264,6 +264,45 @@ TEST_CASE("firewall: GC removes what is not valid, and keeps the others") {
     CHECK(has(elements(), "net/c1/eth0"));
 }
 
+// The kernel hands out a set in parts, and leaves some of it out when others go between two of them; what was left out
+// stayed for good.
+TEST_CASE("firewall: GC and DEL find all that is stale while elements of others go") {
+    World world;
+    REQUIRE(firewall("ADD", firewall_config(json::object(), "1.1.0"), "c1").ok());
+    const auto batch = [](const std::string& verb, const std::string& network, const std::string& owner, int count) {
+        return "seq " + std::to_string(count) + " | awk 'BEGIN { printf \"" + verb +
+               " element inet cnative accepted4 {\" } { printf \" " + network + ".%d.%d comment " + owner +
+               ",\", $1 / 200, $1 % 200 + 1 } END { print \"}\" }' | sed 's|comment \\([^,]*\\)|comment \"\\1\"|g'";
+    };
+    sh(batch("add", "10.20", "other/c/eth0", 4000) + " >/run/others; " +
+       batch("delete", "10.20", "other/c/eth0", 4000) + " >/run/leave; " + batch("add", "10.30", "net/gone/eth0", 400) +
+       " >/run/stale");
+    const json gc = {{"cniVersion", "1.1.0"},
+                     {"name", "net"},
+                     {"type", "firewall"},
+                     {"cni.dev/valid-attachments", {{{"containerID", "c1"}, {"ifname", "eth0"}}}}};
+    for (const std::string command : {"GC", "DEL"}) {
+        for (const std::string answer : {"1", "2", "3", "4"}) { // which of the kernel's it is stopped before
+            CAPTURE(command);
+            CAPTURE(answer);
+            sh("nft -f /run/others; nft -f /run/stale");
+            (void)invoke(
+                {.plugin = "firewall",
+                 .command = command,
+                 .config = gc,
+                 .id = command == "GC" ? "" : "gone",
+                 .ifname = command == "GC" ? "" : "eth0",
+                 .wrapper = {
+                     "sh", "-c",
+                     FAILAT " --call recvmsg " + answer +
+                         " STOP \"$0\" >/run/stopped; nft -f /run/leave; kill -CONT $(cat /run/stopped); "
+                         "while grep -qs '^State:.[^Z]' /proc/$(cat /run/stopped)/status; do sleep 0.02; done"}});
+            CHECK_FALSE(has(elements(), "net/gone/eth0"));
+            CHECK(has(elements(), "net/c1/eth0"));
+        }
+    }
+}
+
 TEST_CASE("firewall: STATUS is content") {
     World world;
     const json config = {{"cniVersion", "1.1.0"}, {"name", "net"}, {"type", "firewall"}};
