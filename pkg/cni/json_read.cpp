@@ -97,6 +97,7 @@ std::string reason_of(std::string_view what) {
 /// Takes nlohmann's events and builds our tree.
 class Builder {
   public:
+    explicit Builder(std::pmr::memory_resource& memory) : memory_(&memory) {}
     bool null() { return add(std::monostate()); }
     bool boolean(bool flag) { return add(flag); }
     bool number_integer(std::int64_t number) { return add(number); }
@@ -106,8 +107,8 @@ class Builder {
     bool number_float(double, const std::string& text) { return add(Number{text}); }
     bool string(std::string& text) { return add(std::move(text)); }
     static bool binary(std::vector<std::uint8_t>&) { return false; } // not in JSON text
-    bool start_object(std::size_t) { return open(Map()); }
-    bool start_array(std::size_t) { return open(List()); }
+    bool start_object(std::size_t) { return open(Map(memory_)); }
+    bool start_array(std::size_t) { return open(List(memory_)); }
     bool end_object() { return close(); }
     bool end_array() { return close(); }
     bool key(std::string& key) {
@@ -152,6 +153,7 @@ class Builder {
         return true;
     }
 
+    std::pmr::memory_resource* memory_;
     std::vector<Node*> open_;
     std::size_t position_ = 0;
     std::string reason_;
@@ -173,14 +175,14 @@ std::string compact_map(const Map& map) {
 
 } // namespace
 
-Node parse(std::string_view text) {
+Node parse(std::string_view text, std::pmr::memory_resource& memory) {
     if (text.size() > most_bytes)
         fail(os::cat("input is larger than ", most_bytes, " bytes"));
     if (os::trim(text).empty())
         fail(unexpected_end);
     std::string valid = valid_utf8(text);
     prepare(valid);
-    Builder builder;
+    Builder builder(memory);
     if (!nlohmann::json::sax_parse(valid.begin(), valid.end(), &builder))
         fail_at(valid, std::min(builder.position(), valid.size() + 1), builder.reason());
     return std::move(builder.root);

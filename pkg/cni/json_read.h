@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -14,8 +15,8 @@ namespace cni::json {
 
 struct Node;
 struct Member;
-using List = std::vector<Node>;
-using Map = std::vector<Member>;
+using List = std::pmr::vector<Node>;
+using Map = std::pmr::vector<Member>;
 
 /// A number that is no 64-bit integer, as written ("1.5", "1e3").
 struct Number {
@@ -37,8 +38,9 @@ struct Member {
 inline constexpr std::size_t most_bytes = std::size_t{4} << 20;
 inline constexpr unsigned most_levels = 64;
 
-/// One whole document within those limits; throws Error(decoding_failure) "<what> at line L column C".
-[[nodiscard]] Node parse(std::string_view text);
+/// One whole document within those limits, its lists and objects in `memory`; throws Error(decoding_failure) "<what> at
+/// line L column C".
+[[nodiscard]] Node parse(std::string_view text, std::pmr::memory_resource& memory);
 /// On one line, without blanks.
 [[nodiscard]] std::string compact(const Node& node);
 

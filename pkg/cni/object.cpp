@@ -107,6 +107,7 @@ struct Object::KnownKeys {
 };
 
 struct Object::Document {
+    std::pmr::monotonic_buffer_resource memory{1024}; // bytes at first
     Node root;
     std::map<const Node*, KnownKeys> book; ///< of opened objects; those of one list share the list's page
     std::map<const Node*, Node> unions;    ///< objects that come several times, by the last of them
@@ -169,7 +170,7 @@ void Object::Document::warn_unknown(const Node& node, const KnownKeys* known, co
 
 Object Object::parse(std::string_view json) {
     auto document = std::make_shared<Document>();
-    document->root = json::parse(json);
+    document->root = json::parse(json, document->memory);
     const Node& root = document->root;
     if (!root.is_null() && root.as<Map>() == nullptr)
         throw Error(Code::decoding_failure, os::cat("the document is ", describe(&root), ": must be an object"));
@@ -305,6 +306,12 @@ std::vector<std::string> Object::texts(std::string_view key) const {
         found.push_back(text == nullptr ? std::string() : *text);
     }
     return found;
+}
+
+std::size_t Object::list_size(std::string_view key) const {
+    const Node* const node = find(key);
+    const auto* const list = node == nullptr ? nullptr : node->as<List>();
+    return list == nullptr ? 0 : list->size();
 }
 
 std::vector<std::string> Object::keys() const {

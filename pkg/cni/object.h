@@ -45,7 +45,8 @@ class Object {
     /// A list of lists of objects (host-local's ranges).
     [[nodiscard]] std::vector<std::vector<Object>> object_lists(std::string_view key) const;
     [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
-    [[nodiscard]] std::vector<std::string> keys() const; ///< as written
+    [[nodiscard]] std::size_t list_size(std::string_view key) const; ///< 0 for what is no list
+    [[nodiscard]] std::vector<std::string> keys() const;             ///< as written
 
     /// "ipam.ranges[0][1].subnet" for key "subnet".
     [[nodiscard]] std::string path(std::string_view key) const;
