@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/accepted.h"
 
+#include <utility>
+
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
@@ -72,7 +74,7 @@ void add_accepted(Socket& socket, const std::string& owner, std::span<const inet
     Wanted wanted{.fragment = &base};
     for (const inet::Address& address : addresses)
         wanted.elements.push_back(element_for(address, owner));
-    (void)create_owned(socket, wanted, [&](const Element&, const Element& theirs) {
+    (void)create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
         os::warn(os::cat("accepting the traffic of the same address was asked for by ", theirs.owner,
                          " too: it has gone without a DEL, or its subnet overlaps with this network's"));
         return true;

@@ -15,7 +15,7 @@ namespace nft {
 /// elements with three of these each.
 class Bytes {
   public:
-    static constexpr std::size_t capacity = 64; // NFT_DATA_VALUE_MAXLEN
+    static constexpr std::size_t capacity = 32; // two interface names, which is the longest; the kernel takes 64
 
     Bytes() = default;
     explicit Bytes(std::size_t zeros) { resize(zeros); }

@@ -8,8 +8,11 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include "nftables/element_message.h"
+#include "os/hash.h"
+#include "os/netlink_attribute.h"
 #include "os/text.h"
 
 namespace nft {
@@ -83,27 +86,13 @@ Bytes key_of(const inet::Address& address) {
     return Bytes(address.bytes());
 }
 
-std::vector<std::uint8_t> wire::comment(std::string_view text) {
-    constexpr std::size_t longest = 253; // the length byte counts the NUL, and user data ends at 256
-    text = text.substr(0, longest);
-    std::vector<std::uint8_t> bytes(2 + text.size() + 1);
-    bytes[0] = comment_type;
-    bytes[1] = static_cast<std::uint8_t>(text.size() + 1);
-    std::ranges::copy(text, bytes.begin() + 2);
-    return bytes;
-}
-
-std::string wire::comment_in(std::span<const std::uint8_t> userdata) {
+std::string_view wire::comment_in(std::span<const std::uint8_t> userdata) {
     for (std::size_t at = 0; at + 2 <= userdata.size();) {
         const std::size_t size = userdata[at + 1];
         if (at + 2 + size > userdata.size())
             break;
         if (userdata[at] == comment_type) {
-            std::string text(userdata.begin() + static_cast<std::ptrdiff_t>(at) + 2,
-                             userdata.begin() + static_cast<std::ptrdiff_t>(at + 2 + size));
-            if (const auto end = text.find('\0'); end != std::string::npos)
-                text.resize(end);
-            return text;
+            return os::text_in(userdata.subspan(at + 2, size));
         }
         at += 2 + size;
     }
@@ -175,50 +164,67 @@ void find_each(Socket& socket, const Table& table, std::span<const Element> keys
     }
 }
 
-namespace {
-
-struct Listing {
-    std::vector<Element> elements;
-    std::size_t size = 0; ///< of the answer
-};
-
-Listing list_once(Socket& socket, const Table& table, const std::string& set) {
+std::size_t append_list(Socket& socket, const Table& table, const std::string& set, std::vector<Element>& elements) {
     wire::Buffer buffer;
     nlmsghdr* request = wire::elements_header(buffer, NFT_MSG_GETSETELEM, table, set, NLM_F_DUMP);
-    Listing listing;
+    const std::size_t before = elements.size();
+    std::size_t size = 0;
     const auto take = [&](const nlmsghdr* reply) {
-        wire::read_elements(reply, set, listing.elements);
-        listing.size += reply->nlmsg_len;
+        wire::read_elements(reply, set, elements);
+        size += reply->nlmsg_len;
     };
-    (void)socket.query(request, os::cat("list set inet ", table.name, " ", set), take, [&] { listing = {}; });
-    return listing;
+    const auto restart = [&] {
+        elements.resize(before);
+        size = 0;
+    };
+    (void)socket.query(request, os::cat("list set inet ", table.name, " ", set), take, restart);
+    return size;
 }
 
-// A part of the answer has room for a page, and an element needs a quarter of that at the most: this is one part.
-constexpr std::size_t surely_whole = 2048;
-constexpr int most_listings = 10;
-
-} // namespace
-
-// The kernel answers in parts, and finds where the next one begins by counting elements. When others are removed
-// meanwhile, or the set's hash table is resized, it leaves some out that were there all the time, without a word. Two
-// answers that are the same are whole; where they never are, what one of them left out is in the next.
 std::vector<Element> list(Socket& socket, const Table& table, const std::string& set) {
-    Listing last = list_once(socket, table, set);
-    std::vector<Element> earlier;
-    bool is_same = false;
-    for (int times = 1; last.size > surely_whole && !is_same && times < most_listings; ++times) {
-        Listing next = list_once(socket, table, set);
-        is_same = std::ranges::equal(last.elements, next.elements, same_place);
-        if (!is_same)
-            std::ranges::move(last.elements, std::back_inserter(earlier));
-        last = std::move(next);
+    // A part of an answer has room for a page, and an element needs a quarter of that at the most: this is one part.
+    constexpr std::size_t surely_one_part = 2048;
+    constexpr int most_answers = 10;
+    std::vector<Element> found;
+    for (int times = 1; times <= most_answers; ++times) {
+        const std::size_t earlier = found.size();
+        const std::uint32_t generation = socket.generation();
+        const std::size_t size = append_list(socket, table, set, found);
+        if (has_each_once(std::span(found).subspan(earlier)) &&
+            (size <= surely_one_part || socket.generation() == generation)) {
+            found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(earlier));
+            return found;
+        }
     }
-    if (!is_same) {
-        std::ranges::move(earlier, std::back_inserter(last.elements));
-        keep_one_of_each(last.elements);
-    }
-    return std::move(last.elements);
+    // What one answer left out is in another. Of what is there twice the latest stays.
+    std::ranges::reverse(found);
+    keep_one_of_each(found);
+    return found;
+}
+
+std::map<std::string, std::size_t> set_sizes(Socket& socket, const Table& table) {
+    constexpr int count = 20; // NFTA_SET_COUNT, newer than the headers of Debian 12
+    wire::Buffer buffer;
+    nlmsghdr* request = wire::header(buffer, NFT_MSG_GETSET, table.family, NLM_F_DUMP);
+    mnl_attr_put_strz(request, NFTA_SET_TABLE, std::string(table.name).c_str());
+    std::map<std::string, std::size_t> sizes;
+    const auto read = [&](const nlmsghdr* reply) {
+        const os::Payload set = os::attributes_of(reply, sizeof(nfgenmsg));
+        const auto size = os::number_in<std::uint32_t>(os::attribute_in(set, count));
+        if (size && os::text_in(os::attribute_in(set, NFTA_SET_TABLE)) == table.name)
+            sizes.emplace(os::text_in(os::attribute_in(set, NFTA_SET_NAME)), *size);
+    };
+    (void)socket.query(request, os::cat("list sets inet ", table.name), read, [&] { sizes.clear(); });
+    return sizes;
+}
+
+bool has_each_once(std::span<const Element> elements) {
+    std::vector<std::uint64_t> hashes; // of two that are not the same they are as good as never equal
+    hashes.reserve(elements.size());
+    for (const Element& element : elements)
+        hashes.push_back(os::hash_bytes(std::as_bytes(std::span(element.key)), element.key_end.empty() ? 0 : 1));
+    std::ranges::sort(hashes);
+    return std::ranges::adjacent_find(hashes) == hashes.end();
 }
 
 } // namespace nft

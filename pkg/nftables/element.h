@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,5 +53,13 @@ void find_each(Socket& socket, const Table& table, std::span<const Element> keys
 /// All elements of a set, each once: for GC, CHECK and a DEL that has lost its config. What comes or goes meanwhile may
 /// be among them or not. Empty when the set is not there.
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);
+/// One answer to that question, behind what is in `elements`; returns its size. The kernel answers in parts, and finds
+/// where the next one begins by counting elements: when others are removed meanwhile it leaves out some that were there
+/// all the time, without a word. So it does when it resizes the set, and then it names others twice. What is true:
+/// nothing is missing when the generation is as before and each is there once.
+std::size_t append_list(Socket& socket, const Table& table, const std::string& set, std::vector<Element>& elements);
+[[nodiscard]] bool has_each_once(std::span<const Element> elements); ///< of one set
+/// How many elements each set of a table holds. Empty where the kernel does not tell: Linux 6.18 does, 6.1 does not.
+[[nodiscard]] std::map<std::string, std::size_t> set_sizes(Socket& socket, const Table& table);
 
 } // namespace nft

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/element_message.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <netinet/in.h>
@@ -35,6 +37,22 @@ void put_jump(nlmsghdr* message, const std::string& chain) {
     mnl_attr_nest_end(message, data);
 }
 
+// User data that nft prints as a comment: type, length, text, NUL. Longer text than fits is cut off.
+void put_comment(nlmsghdr* message, const Element& element) {
+    std::array<char, 256> userdata; // NFT_USERDATA_MAXLEN
+    std::size_t size = 2;
+    const auto put = [&](std::string_view text) { size += text.copy(&userdata[size], userdata.size() - 1 - size); };
+    put(element.owner);
+    if (!element.note.empty()) {
+        put(" ");
+        put(element.note);
+    }
+    userdata[size++] = '\0';
+    userdata[0] = comment_type;
+    userdata[1] = static_cast<char>(size - 2);
+    mnl_attr_put(message, NFTA_SET_ELEM_USERDATA, size, userdata.data());
+}
+
 // Longer ones are no element of ours, nor anybody's.
 Bytes value_in(Payload nest) {
     const Payload value = attribute_in(nest, NFTA_DATA_VALUE);
@@ -45,8 +63,13 @@ std::string chain_in(Payload nest) {
     return std::string(os::text_in(attribute_in(attribute_in(nest, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN)));
 }
 
-Element read_item(Payload item, const std::string& set) {
-    Element read{.set = set};
+void read_comment(std::string_view comment, Element& element) {
+    const std::size_t blank = std::min(comment.find(' '), comment.size());
+    element.owner = comment.substr(0, blank);
+    element.note = comment.substr(std::min(blank + 1, comment.size()));
+}
+
+void read_item(Payload item, Element& read) {
     for_each_attribute(item, [&](int type, Payload payload) {
         switch (type) {
         case NFTA_SET_ELEM_KEY:
@@ -60,17 +83,12 @@ Element read_item(Payload item, const std::string& set) {
             read.jump = chain_in(payload);
             break;
         case NFTA_SET_ELEM_USERDATA:
-            read.owner = comment_in(payload);
-            if (const auto blank = read.owner.find(' '); blank != std::string::npos) {
-                read.note = read.owner.substr(blank + 1);
-                read.owner.resize(blank);
-            }
+            read_comment(comment_in(payload), read);
             break;
         default:
             break;
         }
     });
-    return read;
 }
 
 Payload payload_of(std::span<const char> bytes) {
@@ -78,7 +96,7 @@ Payload payload_of(std::span<const char> bytes) {
 }
 
 void read_list(Payload list, const std::string& set, std::vector<Element>& elements) {
-    for_each_attribute(list, [&](int, Payload item) { elements.push_back(read_item(item, set)); });
+    for_each_attribute(list, [&](int, Payload item) { read_item(item, elements.emplace_back(Element{.set = set})); });
 }
 
 } // namespace
@@ -95,11 +113,8 @@ std::span<const char> item(Buffer& buffer, const Element& element, Part part) {
             put_value(scratch, NFTA_SET_ELEM_DATA, element.data);
         if (!element.jump.empty())
             put_jump(scratch, element.jump);
-        if (!element.owner.empty()) {
-            const auto comment =
-                wire::comment(element.note.empty() ? element.owner : os::cat(element.owner, " ", element.note));
-            mnl_attr_put(scratch, NFTA_SET_ELEM_USERDATA, comment.size(), comment.data());
-        }
+        if (!element.owner.empty())
+            put_comment(scratch, element);
     }
     mnl_attr_nest_end(scratch, nest);
     return std::span(buffer.bytes).subspan(begin, scratch->nlmsg_len - begin);

@@ -116,7 +116,7 @@ std::optional<ForeignRule> read_rule(Payload attributes, std::uint8_t family) {
         return std::nullopt;
     ForeignRule read{.chain = std::string(os::text_in(attribute_in(attributes, NFTA_RULE_CHAIN))),
                      .handle = *handle,
-                     .comment = wire::comment_in(attribute_in(attributes, NFTA_RULE_USERDATA))};
+                     .comment = std::string(wire::comment_in(attribute_in(attributes, NFTA_RULE_USERDATA)))};
     Reader reader(read, family);
     os::for_each_attribute(attribute_in(attributes, NFTA_RULE_EXPRESSIONS),
                            [&](int, Payload expression) { reader.take(expression); });

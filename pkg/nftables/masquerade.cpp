@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/masquerade.h"
 
+#include <utility>
+
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
@@ -79,7 +81,7 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
                                        .verdict = Within::accept});
         wanted.elements.push_back(element_for(address.address, owner));
     }
-    (void)create_owned(socket, wanted, [&](const Element&, const Element& theirs) {
+    (void)create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
         if (network_of(theirs.owner) != network_of(owner))
             os::warn(os::cat("masquerading for the same address was asked for by ", theirs.owner,
                              " too: its subnet overlaps with this network's"));

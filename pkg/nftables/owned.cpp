@@ -115,21 +115,11 @@ std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::ve
     return found;
 }
 
-std::vector<Element> owned_of(Socket& socket, const Table& table, const std::vector<Element>& keys,
-                              const std::string& owner) {
-    std::vector<Element> owned;
-    owned.reserve(keys.size());
-    find_each(socket, table, keys, [&](std::size_t at, Element& found) {
-        if (found.owner == owner && same_place(found, keys[at]))
-            owned.push_back(std::move(found));
-    });
-    return owned;
-}
-
 } // namespace
 
-bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken) {
-    std::vector<Element> missing = wanted.elements, replaced;
+bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
+    std::vector<Element>& missing = wanted.elements;
+    std::vector<Element> replaced;
     const bool intervals = std::ranges::any_of(missing, is_interval);
     bool anew = false, been_here = false;
     for (int tries = 1;; ++tries) {
@@ -169,31 +159,47 @@ bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken)
     return been_here;
 }
 
-std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
-                                  const std::string& owner) {
-    // Removing an element twice fails the batch, and a dump may list one twice: the kernel starts over when it resizes
-    // a set's hash table under it.
-    keep_one_of_each(keys);
-    for (int tries = 1; !keys.empty(); ++tries) {
+std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,
+                                const std::string& owner) {
+    std::vector<Element> owned;
+    owned.reserve(keys.size());
+    find_each(socket, table, keys, [&](std::size_t at, Element& found) {
+        if (found.owner == owner && same_place(found, keys[at]))
+            owned.push_back(std::move(found));
+    });
+    return owned;
+}
+
+std::vector<Element> remove_found(Socket& socket, const Table& table, const Find& find) {
+    for (int tries = 1;; ++tries) {
         const std::uint32_t generation = socket.generation();
-        keys = owned_of(socket, table, keys, owner);
-        if (keys.empty())
-            break;
+        std::vector<Element> found = find();
+        if (found.empty())
+            return {};
         Transaction batch(socket, table);
-        for (const Element& element : keys)
+        for (const Element& element : found)
             batch.remove(element);
         // On a host whose ruleset never rests the last tries go without: the owner was ours a moment ago.
         if (tries < most_tries / 2)
             batch.only_if_generation(generation);
         try {
             batch.commit();
-            return keys;
+            return found;
         } catch (const Error& error) {
             if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_tries)
                 throw;
         }
     }
-    return {};
+}
+
+std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
+                                  const std::string& owner) {
+    // Removing an element twice fails the batch, and a dump may list one twice: the kernel starts over when it resizes
+    // a set's hash table under it.
+    keep_one_of_each(keys);
+    if (keys.empty())
+        return {};
+    return remove_found(socket, table, [&] { return find_owned(socket, table, keys, owner); });
 }
 
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test) {

@@ -37,11 +37,17 @@ struct Wanted {
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content
 /// of our own is replaced without asking. Returns whether there was any of our own: the owner has been here before.
-bool create_owned(Socket& socket, const Wanted& wanted, const OnTaken& on_taken);
+bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken);
 
-/// Removes those of the given keys whose owner is `owner`: looked up by key, and removed in one batch that the
-/// kernel refuses when anything changed since (then it is done again). The rest of the sets is never looked at.
-/// Returns those that were there, as they were.
+/// Which of the given keys are there and belong to `owner`; the rest of the sets is never looked at.
+[[nodiscard]] std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,
+                                              const std::string& owner);
+
+/// Removes what `find` finds (nothing twice) in one batch that the kernel refuses when anything changed since; then
+/// it is asked again. Returns what was there.
+using Find = std::function<std::vector<Element>()>;
+std::vector<Element> remove_found(Socket& socket, const Table& table, const Find& find);
+/// The same of what find_owned finds.
 std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vector<Element> keys,
                                   const std::string& owner);
 

@@ -27,10 +27,8 @@ struct Buffer {
 
 /// The header of an nf_tables message at the start of the buffer.
 [[nodiscard]] nlmsghdr* header(Buffer& buffer, int type, std::uint8_t family, int flags);
-/// User data that nft prints as a comment.
-[[nodiscard]] std::vector<std::uint8_t> comment(std::string_view text);
 /// The comment among user data, each of which is type, length, value; a comment with its NUL.
-[[nodiscard]] std::string comment_in(std::span<const std::uint8_t> userdata);
+[[nodiscard]] std::string_view comment_in(std::span<const std::uint8_t> userdata);
 
 } // namespace wire
 

@@ -27,7 +27,7 @@ std::vector<nft::Element> many_keys() {
 }
 
 void ask(nft::Socket& socket, unsigned question) {
-    switch (question % 5) {
+    switch (question % 6) {
     case 0:
         return void(nft::find(socket, table, "accepted4", nft::key_of(inet::Address::any(inet::Family::v4))));
     case 1:
@@ -39,6 +39,8 @@ void ask(nft::Socket& socket, unsigned question) {
         return void(nft::list(socket, table, "accepted4"));
     case 3:
         return void(nft::remove_owned(socket, table, many_keys(), "net/c1/eth0"));
+    case 4:
+        return void(nft::set_sizes(socket, table));
     default:
         return nft::gc_ports(socket, [](const std::string& owner) { return !owner.empty(); });
     }

@@ -59,11 +59,23 @@ TEST_CASE("portmap: one of many ports that is taken is named, and none of the ot
     CHECK(elements() == before);
 }
 
+// Few elements are listed; among many of others, which are never looked at, a container's are looked up.
 TEST_CASE("portmap: DEL takes what is left of many ports, and not what somebody else has by now") {
+    int others = 0;
+    SUBCASE("on a host with few") {}
+    SUBCASE("on a host with many") {
+        others = 1000;
+    }
     Hosts hosts;
     REQUIRE(hosts.network.add("c1", many_ports()).ok());
     sh("nft delete element inet cnative hostports4 '{ tcp . 20000, tcp . 20031, tcp . 20032, tcp . 20069 }'; "
-       "nft add element inet cnative hostports4 '{ tcp . 20031 comment \"net/other/eth0\" : 10.9.0.99 . 80 }'");
+       "nft add element inet cnative hostports4 '{ tcp . 20031 comment \"net/other/eth0\" : 10.9.0.99 . 80 }'; "
+       "for i in $(seq " +
+       std::to_string(others) +
+       "); do echo \"add element inet cnative hostports4 { udp . $i comment \\\"net/crowd/eth0\\\" : 10.9.0.98 . 80 "
+       "}\"; "
+       "done | nft -f -");
+    const std::string crowd = others == 0 ? "" : "   " + std::to_string(others) + " comment \"net/crowd/eth0\"\n";
     REQUIRE(hosts.network.del("c1", many_ports()).ok());
-    CHECK(elements() == "      1 comment \"net/other/eth0\"\n");
+    CHECK(elements() == crowd + "      1 comment \"net/other/eth0\"\n");
 }

@@ -94,6 +94,16 @@ TEST_CASE("nft elements: each once, a set's beside each other") {
     CHECK(places({{.set = "b", .key = {1}}, {.set = "b", .key = {1}}}) == "b01 ");
 }
 
+TEST_CASE("nft elements: a set's list has each once, or lacks some") {
+    CHECK(has_each_once({}));
+    std::vector<Element> elements{{.set = "s", .key = {2}}, {.set = "s", .key = {1}}, {.set = "s", .key = {1, 0}}};
+    CHECK(has_each_once(elements));
+    elements.push_back({.set = "s", .key = {1}, .key_end = {5}});
+    CHECK(has_each_once(elements));
+    elements.push_back({.set = "s", .key = {2}});
+    CHECK(!has_each_once(elements));
+}
+
 TEST_CASE("nft batches: neighbours of one set and verb share a message") {
     Socket socket;
     Transaction batch(socket, {NFPROTO_INET, "t"});

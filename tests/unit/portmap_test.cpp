@@ -388,7 +388,7 @@ TEST_CASE("portmap config: mappings of one container do not overlap, but for rep
 TEST_CASE("portmap elements: the record tells attachments and mappings apart, and nothing else") {
     const auto record = [](std::string_view mappings, const portmap::Targets& to, const std::string& owner) {
         const auto config = portmap::parse(call_with(with_mappings(mappings)));
-        return portmap::record(portmap::possible_keys(config, to), owner);
+        return portmap::record(config, to, owner);
     };
     constexpr std::string_view one = R"({"hostPort":8080,"containerPort":80,"protocol":"tcp"})";
     constexpr std::string_view moved = R"({"hostPort":8080,"containerPort":81,"protocol":"TCP"})";

@@ -33,16 +33,17 @@ std::vector<WrittenMapping> read_mappings(const cni::Object& config) {
     const auto runtime = config.object("runtimeConfig");
     if (!runtime)
         return mappings;
-    const auto objects = runtime->objects("portMappings");
+    auto objects = runtime->objects("portMappings");
     mappings.reserve(objects.size());
-    for (const cni::Object& object : objects) {
-        mappings.push_back({.object = object,
+    for (cni::Object& object : objects) {
+        mappings.push_back({.object = {},
                             .container_port = object.number("containerPort", 0, INT64_MIN, INT64_MAX),
                             .host_port = object.number("hostPort", 0, INT64_MIN, INT64_MAX),
                             .container_port_end = object.find_number("containerPortEnd", INT64_MIN, INT64_MAX),
                             .host_port_end = object.find_number("hostPortEnd", INT64_MIN, INT64_MAX),
                             .protocol = object.text("protocol"),
                             .host_ip = object.text("hostIP")});
+        mappings.back().object = std::move(object);
     }
     return mappings;
 }
@@ -249,6 +250,15 @@ std::optional<Config> parse_leniently(const cni::Invocation& call) {
             .prev_result = {}};
     } catch (const cni::Error&) {
         return std::nullopt;
+    }
+}
+
+std::size_t count_mappings(const cni::Invocation& call) {
+    try {
+        const auto runtime = call.config.object("runtimeConfig");
+        return runtime ? runtime->list_size("portMappings") : 0;
+    } catch (const cni::Error&) {
+        return 0;
     }
 }
 

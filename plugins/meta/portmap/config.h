@@ -53,6 +53,9 @@ struct Config {
 /// For DEL: the mappings and conditions of a config that may be broken; nothing when they cannot be relied upon.
 [[nodiscard]] std::optional<Config> parse_leniently(const cni::Invocation& call);
 
+/// As written; 0 for what cannot be read.
+[[nodiscard]] std::size_t count_mappings(const cni::Invocation& call);
+
 /// The container's addresses (with prefix length): the first one of each family.
 struct Targets {
     std::optional<inet::Prefix> v4, v6;

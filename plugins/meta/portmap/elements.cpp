@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "os/hash.h"
 #include "words.h"
@@ -26,22 +27,38 @@ nft::Bytes host_key(const Mapping& mapping, std::uint16_t port) {
     return key;
 }
 
-/// Without data; ports and ranges have maps of their own.
-nft::Element host_side(std::string_view stem, std::string_view range_stem, const Mapping& mapping, const Words& words) {
-    const std::string_view kind = mapping.is_range() ? range_stem : stem;
-    nft::Element side =
-        element(name(os::cat(mapping.bound_to() ? "hostip_" : "", kind), words), host_key(mapping, mapping.host_port));
-    if (mapping.is_range())
-        side.key_end = host_key(mapping, mapping.host_port_end);
-    return side;
+/// The sets of one kind and family: ports and ranges have sets of their own, and so have those of one host address.
+/// Named once, for a container may have hundreds of mappings.
+class HostSide {
+  public:
+    HostSide(std::string_view ports, std::string_view ranges, const Words& words)
+        : ports_{name(ports, words), name(os::cat("hostip_", ports), words)}, ranges_{name(ranges, words),
+                                                                                      name(os::cat("hostip_", ranges),
+                                                                                           words)} {}
+
+    /// Without data.
+    [[nodiscard]] nft::Element of(const Mapping& mapping) const {
+        const Names& names = mapping.is_range() ? ranges_ : ports_;
+        nft::Element side =
+            element(mapping.bound_to() ? names.bound : names.open, host_key(mapping, mapping.host_port));
+        if (mapping.is_range())
+            side.key_end = host_key(mapping, mapping.host_port_end);
+        return side;
+    }
+
+  private:
+    struct Names {
+        std::string open, bound;
+    };
+    Names ports_, ranges_;
+};
+
+HostSide data_side(const Words& words) {
+    return {"hostports", "hostranges", words};
 }
 
-nft::Element data_side(const Mapping& mapping, const Words& words) {
-    return host_side("hostports", "hostranges", mapping, words);
-}
-
-nft::Element condition_side(const Mapping& mapping, const Words& words) {
-    return host_side("conditions", "range_conditions", mapping, words);
+HostSide condition_side(const Words& words) {
+    return {"conditions", "range_conditions", words};
 }
 
 nft::Bytes endpoint(const inet::Address& address, std::uint16_t port) {
@@ -53,21 +70,47 @@ nft::Bytes endpoint(const inet::Address& address, std::uint16_t port) {
 
 void add_elements(std::vector<nft::Element>& elements, const Config& config, const Words& words,
                   const inet::Address& container) {
-    const auto add = [&](nft::Element added) -> nft::Element& {
-        elements.push_back(std::move(added));
-        return elements.back();
-    };
+    const HostSide data = data_side(words), condition = condition_side(words);
+    const Conditions& conditions = config.conditions(words.family);
+    const std::string chain = conditions.empty() ? std::string() : condition_chain_name(conditions);
     for (const Mapping& mapping : config.mappings) {
-        nft::Element data = data_side(mapping, words);
         if (!mapping.applies_to(words.family))
             continue;
-        data.data = mapping.is_range() ? nft::key_of(container) : endpoint(container, mapping.container_port);
-        add(std::move(data));
-        if (const Conditions& conditions = config.conditions(words.family); !conditions.empty())
-            add(condition_side(mapping, words)).jump = condition_chain_name(conditions);
+        elements.push_back(data.of(mapping));
+        elements.back().data =
+            mapping.is_range() ? nft::key_of(container) : endpoint(container, mapping.container_port);
+        if (!conditions.empty()) {
+            elements.push_back(condition.of(mapping));
+            elements.back().jump = chain;
+        }
     }
     if (config.snat)
-        add(element(name(config.masq_all ? "masq_all" : "hairpin", words), nft::key_of(container)));
+        elements.push_back(element(name(config.masq_all ? "masq_all" : "hairpin", words), nft::key_of(container)));
+}
+
+template <typename Each> void for_each_possible_key(const Config& config, const Targets& targets, const Each& each) {
+    for (const Words& words : {ipv4, ipv6}) {
+        const auto& target = target_of(targets, words);
+        if (!target)
+            continue;
+        const HostSide data = data_side(words), condition = condition_side(words);
+        for (const Mapping& mapping : config.mappings) {
+            if (!mapping.applies_to(words.family))
+                continue;
+            each(data.of(mapping));
+            if (!config.conditions(words.family).empty())
+                each(condition.of(mapping));
+        }
+        for (const std::string_view stem : {"hairpin", "masq_all"})
+            each(element(name(stem, words), nft::key_of(target->address)));
+    }
+}
+
+/// Of keys, one after the other.
+std::uint64_t hash_further(std::uint64_t hash, const nft::Element& key) {
+    hash = os::hash_bytes(std::as_bytes(std::span(key.set.data(), key.set.size())), hash);
+    hash = os::hash_bytes(std::as_bytes(std::span(key.key)), hash);
+    return os::hash_bytes(std::as_bytes(std::span(key.key_end)), hash);
 }
 
 /// 32 bits of a hash, of which there are several.
@@ -83,7 +126,7 @@ std::uint32_t digest(std::string_view text, std::size_t number) {
 
 std::vector<nft::Element> elements(const Config& config, const Targets& targets, const std::string& owner) {
     std::vector<nft::Element> elements;
-    elements.reserve(config.mappings.size() * 2 + 2);
+    elements.reserve(config.mappings.size() * 2 + 4); // and what a caller adds
     for (const Words& words : {ipv4, ipv6}) {
         if (const auto& target = target_of(targets, words))
             add_elements(elements, config, words, target->address);
@@ -104,34 +147,22 @@ nft::Element localnet_guard(std::string_view device) {
 std::vector<nft::Element> possible_keys(const Config& config, const Targets& targets) {
     std::vector<nft::Element> keys;
     keys.reserve(config.mappings.size() * 2 + 5); // two families, or one with conditions, and what stands once
-    for (const Words& words : {ipv4, ipv6}) {
-        const auto& target = target_of(targets, words);
-        if (!target)
-            continue;
-        for (const Mapping& mapping : config.mappings) {
-            if (!mapping.applies_to(words.family))
-                continue;
-            keys.push_back(data_side(mapping, words));
-            if (!config.conditions(words.family).empty())
-                keys.push_back(condition_side(mapping, words));
-        }
-        for (const std::string_view stem : {"hairpin", "masq_all"})
-            keys.push_back(element(name(stem, words), nft::key_of(target->address)));
-    }
+    for_each_possible_key(config, targets, [&](nft::Element key) { keys.push_back(std::move(key)); });
     return keys;
 }
 
-nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner) {
+nft::Element record(const Config& config, const Targets& targets, const std::string& owner) {
     std::uint64_t keys = 0;
-    for (const nft::Element& each : possible_keys) {
-        keys = os::hash_bytes(std::as_bytes(std::span(each.set.data(), each.set.size())), keys);
-        keys = os::hash_bytes(std::as_bytes(std::span(each.key)), keys);
-        keys = os::hash_bytes(std::as_bytes(std::span(each.key_end)), keys);
-    }
+    for_each_possible_key(config, targets, [&](const nft::Element& key) { keys = hash_further(keys, key); });
+    nft::Element record = record_key(owner);
+    nft::append_mark(record.data, static_cast<std::uint32_t>(keys));
+    return record;
+}
+
+nft::Element record_key(const std::string& owner) {
     nft::Element record = element(mapped_attachments, {});
     nft::append_mark(record.key, digest(owner, 0));
     nft::append_mark(record.key, digest(owner, 1));
-    nft::append_mark(record.data, static_cast<std::uint32_t>(keys));
     record.owner = owner;
     return record;
 }
@@ -161,11 +192,15 @@ Mapped shared_ports(Mapped ours, const Mapped& theirs) {
 }
 
 std::optional<Mapped> read_mapped(const nft::Element& element) {
-    const bool is_range = element.set.find("hostranges") != std::string::npos;
-    if (element.set.empty() || (!is_range && element.set.find("hostports") == std::string::npos))
+    constexpr std::string_view bound = "hostip_", ranges = "hostranges", ports = "hostports";
+    std::string_view kind = element.set;
+    const bool is_bound = kind.starts_with(bound);
+    kind.remove_prefix(is_bound ? bound.size() : 0);
+    const bool is_range = kind.starts_with(ranges);
+    if (!is_range && !kind.starts_with(ports))
         return std::nullopt;
     const std::size_t address_size = element.set.back() == '4' ? 4 : 16;
-    const std::size_t key_address = element.set.starts_with("hostip") ? address_size : 0;
+    const std::size_t key_address = is_bound ? address_size : 0;
     if (element.key.size() != key_address + 8 || element.data.size() != address_size + (is_range ? 0 : 4) ||
         element.key_end.size() != (is_range ? element.key.size() : 0))
         return std::nullopt;

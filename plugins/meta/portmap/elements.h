@@ -23,7 +23,8 @@ namespace portmap {
 /// options were.
 [[nodiscard]] std::vector<nft::Element> possible_keys(const Config& config, const Targets& targets);
 /// Says that the attachment has mappings, and which: its key follows from the owner, its data from the possible keys.
-[[nodiscard]] nft::Element record(std::span<const nft::Element> possible_keys, const std::string& owner);
+[[nodiscard]] nft::Element record(const Config& config, const Targets& targets, const std::string& owner);
+[[nodiscard]] nft::Element record_key(const std::string& owner); ///< without data
 /// Every set that holds elements of containers.
 [[nodiscard]] std::vector<std::string> owned_sets();
 

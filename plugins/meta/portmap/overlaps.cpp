@@ -89,8 +89,9 @@ std::vector<nft::Overlap> find_overlaps(nft::Socket& nftables, const std::vector
     for (auto ours = wanted.begin(); ours != wanted.end();) {
         const auto end = std::find_if(ours, wanted.end(), [&](const nft::Element& e) { return e.set != ours->set; });
         for (const std::string& set : rivals(ours->set)) {
+            std::vector<const nft::Element*>& those = askers[set];
             for (auto one = ours; one != end; ++one)
-                askers[set].push_back(&*one);
+                those.push_back(&*one);
         }
         ours = end;
     }

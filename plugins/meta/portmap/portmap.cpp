@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "cni/run.h"
 #include "config.h"
@@ -15,6 +16,7 @@
 #include "os/sysctl.h"
 #include "os/text.h"
 #include "overlaps.h"
+#include "own.h"
 #include "rules.h"
 
 using portmap::Config;
@@ -39,17 +41,6 @@ bool has(nft::Socket& nftables, const nft::Element& element) {
     return nft::find(nftables, nft::shared_table(), element.set, element.key).has_value();
 }
 
-std::vector<nft::Element> list_own(nft::Socket& nftables, const std::string& owner) {
-    std::vector<nft::Element> own;
-    for (const std::string& set : portmap::owned_sets()) {
-        for (nft::Element& element : nft::list(nftables, nft::shared_table(), set)) {
-            if (element.owner == owner)
-                own.push_back(std::move(element));
-        }
-    }
-    return own;
-}
-
 /// Elements, and the flows they had sent to the container.
 void remove(nft::Socket& nftables, const std::vector<nft::Element>& elements, const std::string& owner) {
     portmap::forget_flows_to_container(nft::remove_owned(nftables, nft::shared_table(), elements, owner));
@@ -59,9 +50,17 @@ bool contains(const std::vector<nft::Element>& elements, const nft::Element& wan
     return std::ranges::any_of(elements, [&](const nft::Element& e) { return nft::same_place(e, wanted); });
 }
 
+/// All that is to be this attachment's.
+std::vector<nft::Element> wanted_elements(const cni::Invocation& call, const Config& config, const Targets& targets) {
+    auto wanted = portmap::elements(config, targets, call.owner());
+    wanted.push_back(portmap::record(config, targets, call.owner()));
+    wanted.back().note = portmap::home_at(call.netns);
+    return wanted;
+}
+
 // An earlier ADD of this attachment, which nobody undid, may have had other mappings.
 void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wanted, const std::string& owner) {
-    std::vector<nft::Element> own = list_own(nftables, owner);
+    std::vector<nft::Element> own = portmap::list_own(nftables, owner);
     std::erase_if(own, [&](const nft::Element& element) { return contains(wanted, element); });
     remove(nftables, own, owner);
 }
@@ -97,12 +96,11 @@ class OnTaken {
     bool is_cleared_away(const std::string& owner) {
         if (std::ranges::find(cleared_away_, owner) != cleared_away_.end())
             return true;
-        const nft::Element key = portmap::record({}, owner);
-        const auto record = nft::find(*nftables_, nft::shared_table(), key.set, key.key);
-        if (!record || record->owner != owner || !portmap::is_deserted(record->note))
+        const auto record = portmap::find_record(*nftables_, owner);
+        if (!record || !portmap::is_deserted(record->note))
             return false;
         os::warn(os::cat(owner, " never gave back its host ports, and its network namespace is gone: they are free"));
-        remove(*nftables_, list_own(*nftables_, owner), owner);
+        remove(*nftables_, portmap::list_own(*nftables_, owner), owner);
         cleared_away_.push_back(owner);
         return true;
     }
@@ -117,17 +115,15 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
     nft::Wanted wanted{.fragment = &fragment,
                        .subnet_rules = portmap::subnet_rules(config, targets),
                        .chains = portmap::condition_chains(config),
-                       .elements = portmap::elements(config, targets, call.owner()),
+                       .elements = wanted_elements(call, config, targets),
                        .find_overlaps = portmap::find_overlaps};
-    wanted.elements.push_back(portmap::record(portmap::possible_keys(config, targets), call.owner()));
-    wanted.elements.back().note = portmap::home_at(call.netns);
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        if (nft::create_owned(nftables, wanted, OnTaken(nftables)))
-            remove_others(nftables, wanted.elements, call.owner());
+        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables)))
+            remove_others(nftables, wanted_elements(call, config, targets), call.owner());
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
     }
@@ -142,34 +138,14 @@ void route_loopback(const std::string& device) {
     }
 }
 
-/// Keys of all that this attachment can have, by what config and prevResult tell; nothing when the record says that ADD
-/// was told something else.
-std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, const nft::Element& record) {
-    const auto config = portmap::parse_leniently(call);
-    const auto result = call.prev_result_leniently();
-    if (!config || !result)
-        return std::nullopt;
-    auto keys = portmap::possible_keys(*config, portmap::container_addresses(*result, call.ifname));
-    if (portmap::record(keys, record.owner).data != record.data)
-        return std::nullopt;
-    keys.push_back(record);
-    return keys;
-}
-
-/// Most containers have no mappings: one lookup tells.
-std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call) {
-    const nft::Element key = portmap::record({}, call.owner());
-    const auto record = nft::find(nftables, nft::shared_table(), key.set, key.key);
-    if (!record || record->owner != key.owner)
-        return {};
-    auto keys = told_keys(call, *record);
-    return keys ? std::move(*keys) : list_own(nftables, call.owner());
-}
-
 void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
-    std::vector<nft::Element> own;
-    nft::where_supported([&] { own = find_own(nftables, call); });
-    remove(nftables, own, call.owner());
+    std::vector<nft::Element> removed;
+    nft::where_supported([&] {
+        if (const auto record = portmap::find_record(nftables, call.owner()))
+            removed = nft::remove_found(nftables, nft::shared_table(),
+                                        [&] { return portmap::find_own(nftables, call, *record); });
+    });
+    portmap::forget_flows_to_container(removed);
 }
 
 bool maps_nothing(const Config& config, const Targets& targets) {
