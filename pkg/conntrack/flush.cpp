@@ -20,6 +20,7 @@
 #include "os/close_later.h"
 #include "os/deadline.h"
 #include "os/error.h"
+#include "os/netlink_attribute.h"
 #include "os/netlink_message.h"
 
 namespace conntrack {
@@ -27,6 +28,8 @@ namespace conntrack {
 namespace {
 
 using inet::Family;
+using os::attribute_in;
+using os::number_in;
 
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
 constexpr time_t patience_seconds = 10; // for one message
@@ -58,60 +61,26 @@ struct Flow {
     Family family{};
     Tuple original, reply;
     std::vector<std::uint8_t> original_bytes; ///< payload of CTA_TUPLE_ORIG
-    std::optional<std::uint32_t> id;          ///< network order, as sent
+    std::optional<std::uint32_t> id;
     std::optional<std::uint16_t> zone;
 };
 
-template <typename Visit> void for_each(const void* data, std::size_t size, Visit&& visit) {
-    const auto* attribute = static_cast<const nlattr*>(data);
-    int left = static_cast<int>(size);
-    while (mnl_attr_ok(attribute, left)) {
-        visit(attribute);
-        left -= static_cast<int>(MNL_ALIGN(attribute->nla_len));
-        attribute = mnl_attr_next(attribute);
-    }
-}
-
-template <typename Visit> void for_each_in(const nlattr* nest, Visit&& visit) {
-    for_each(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), visit);
-}
-
-std::optional<inet::Address> address_in(const nlattr* attribute) {
-    return inet::Address::from_bytes({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
-                                      static_cast<std::size_t>(mnl_attr_get_payload_len(attribute))});
-}
-
-void read_addresses(const nlattr* nest, Tuple& tuple) {
-    for_each_in(nest, [&](const nlattr* attribute) {
-        const auto type = mnl_attr_get_type(attribute);
+void read_addresses(os::Payload addresses, Tuple& tuple) {
+    os::for_each_attribute(addresses, [&](int type, os::Payload address) {
         if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
-            tuple.src = address_in(attribute);
+            tuple.src = inet::Address::from_bytes(address);
         else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
-            tuple.dst = address_in(attribute);
+            tuple.dst = inet::Address::from_bytes(address);
     });
 }
 
-void read_protocol(const nlattr* nest, Tuple& tuple) {
-    for_each_in(nest, [&](const nlattr* attribute) {
-        const auto type = mnl_attr_get_type(attribute);
-        const auto size = mnl_attr_get_payload_len(attribute);
-        if (type == CTA_PROTO_NUM && size >= 1)
-            tuple.protocol = mnl_attr_get_u8(attribute);
-        else if (type == CTA_PROTO_SRC_PORT && size >= 2)
-            tuple.sport = ntohs(mnl_attr_get_u16(attribute));
-        else if (type == CTA_PROTO_DST_PORT && size >= 2)
-            tuple.dport = ntohs(mnl_attr_get_u16(attribute));
-    });
-}
-
-Tuple read_tuple(const nlattr* nest) {
+Tuple read_tuple(os::Payload bytes) {
     Tuple tuple;
-    for_each_in(nest, [&](const nlattr* attribute) {
-        if (mnl_attr_get_type(attribute) == CTA_TUPLE_IP)
-            read_addresses(attribute, tuple);
-        else if (mnl_attr_get_type(attribute) == CTA_TUPLE_PROTO)
-            read_protocol(attribute, tuple);
-    });
+    read_addresses(attribute_in(bytes, CTA_TUPLE_IP), tuple);
+    const os::Payload protocol = attribute_in(bytes, CTA_TUPLE_PROTO);
+    tuple.protocol = number_in<std::uint8_t>(attribute_in(protocol, CTA_PROTO_NUM)).value_or(0);
+    tuple.sport = number_in<std::uint16_t>(attribute_in(protocol, CTA_PROTO_SRC_PORT)).value_or(0);
+    tuple.dport = number_in<std::uint16_t>(attribute_in(protocol, CTA_PROTO_DST_PORT)).value_or(0);
     return tuple;
 }
 
@@ -119,33 +88,17 @@ std::optional<Flow> read_flow(const nlmsghdr* message) {
     if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg))
         return std::nullopt;
     const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message));
-    Flow flow;
-    flow.family = header->nfgen_family == AF_INET ? Family::v4 : Family::v6;
-    for_each(mnl_nlmsg_get_payload_offset(message, sizeof(nfgenmsg)),
-             mnl_nlmsg_get_payload_len(message) - MNL_ALIGN(sizeof(nfgenmsg)), [&](const nlattr* attribute) {
-                 const auto size = mnl_attr_get_payload_len(attribute);
-                 const auto* payload = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
-                 switch (mnl_attr_get_type(attribute)) {
-                 case CTA_TUPLE_ORIG:
-                     flow.original = read_tuple(attribute);
-                     flow.original_bytes.assign(payload, payload + size);
-                     break;
-                 case CTA_TUPLE_REPLY:
-                     flow.reply = read_tuple(attribute);
-                     break;
-                 case CTA_ID:
-                     if (size >= 4)
-                         flow.id = mnl_attr_get_u32(attribute);
-                     break;
-                 case CTA_ZONE:
-                     if (size >= 2)
-                         flow.zone = mnl_attr_get_u16(attribute);
-                     break;
-                 default:
-                     break;
-                 }
-             });
-    if (!flow.original.src || !flow.original.dst || flow.original_bytes.size() > largest_tuple)
+    const os::Payload attributes = os::attributes_of(message, sizeof(nfgenmsg));
+    const os::Payload original = attribute_in(attributes, CTA_TUPLE_ORIG);
+    if (original.size() > largest_tuple)
+        return std::nullopt;
+    Flow flow{.family = header->nfgen_family == AF_INET ? Family::v4 : Family::v6,
+              .original = read_tuple(original),
+              .reply = read_tuple(attribute_in(attributes, CTA_TUPLE_REPLY)),
+              .original_bytes = {original.begin(), original.end()},
+              .id = number_in<std::uint32_t>(attribute_in(attributes, CTA_ID)),
+              .zone = number_in<std::uint16_t>(attribute_in(attributes, CTA_ZONE))};
+    if (!flow.original.src || !flow.original.dst)
         return std::nullopt;
     return flow;
 }
@@ -227,9 +180,9 @@ class Table {
         nlmsghdr* request = header(room.data(), IPCTNL_MSG_CT_DELETE, flow.family, NLM_F_ACK);
         mnl_attr_put(request, CTA_TUPLE_ORIG | NLA_F_NESTED, flow.original_bytes.size(), flow.original_bytes.data());
         if (flow.id)
-            mnl_attr_put_u32(request, CTA_ID, *flow.id);
+            mnl_attr_put_u32(request, CTA_ID, htonl(*flow.id));
         if (flow.zone)
-            mnl_attr_put_u16(request, CTA_ZONE, *flow.zone);
+            mnl_attr_put_u16(request, CTA_ZONE, htons(*flow.zone));
         const int err = exchange(request, [](const nlmsghdr*) {});
         if (err != 0 && err != ENOENT)
             throw os::Error(err, "delete", "tracked flow");
