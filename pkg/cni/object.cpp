@@ -214,6 +214,10 @@ const Node* Object::find(std::string_view key) const {
     return look_up(key);
 }
 
+bool Object::is_null() const {
+    return node_ != nullptr && node_->is_null();
+}
+
 bool Object::has(std::string_view key) const {
     return find(key) != nullptr;
 }

@@ -42,6 +42,7 @@ class Object {
     [[nodiscard]] std::optional<Object> object(std::string_view key) const;
     /// Elements of a list of objects (a null element is an empty object); absent: empty.
     [[nodiscard]] std::vector<Object> objects(std::string_view key) const;
+    [[nodiscard]] bool is_null() const; ///< such a null element
     /// A list of lists of objects (host-local's ranges).
     [[nodiscard]] std::vector<std::vector<Object>> object_lists(std::string_view key) const;
     [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;

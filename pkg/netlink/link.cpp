@@ -72,6 +72,7 @@ std::optional<Link> read_link(nlmsghdr* message) {
     link.mtu = get_u32(attributes[IFLA_MTU]);
     link.master = static_cast<int>(get_u32(attributes[IFLA_MASTER]));
     link.peer = static_cast<int>(get_u32(attributes[IFLA_LINK]));
+    link.peer_elsewhere = attributes[IFLA_LINK_NETNSID] != nullptr;
     link.promiscuity = get_u32(attributes[IFLA_PROMISCUITY]);
     link.tx_queue_length = get_u32(attributes[IFLA_TXQLEN]);
     if (const nlattr* state = attributes[IFLA_OPERSTATE]; state != nullptr && nla_len(state) >= 1)
@@ -106,18 +107,34 @@ void change_number(nl_sock* socket, Index index, int attribute, unsigned value, 
     request(socket, message, {operation, os::cat("link ", static_cast<int>(index))});
 }
 
-void put_veth_peer(Message& message, const VethSpec& spec, const netns::Netns& peer) {
+// `peer`: nullptr for the namespace of the other end.
+void put_veth_peer(Message& message, const VethSpec& spec, const netns::Netns* peer) {
     const Nest info(message, IFLA_LINKINFO);
     message.put_text(IFLA_INFO_KIND, "veth");
     const Nest data(message, IFLA_INFO_DATA);
     const Nest container(message, VETH_INFO_PEER);
     message.append(ifinfomsg{}); // never IFF_UP: a peer cannot be born up (ENOTCONN)
     message.put_text(IFLA_IFNAME, spec.container_name);
-    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peer.fd()));
+    if (peer != nullptr)
+        message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peer->fd()));
     if (spec.mtu != 0)
         message.put_u32(IFLA_MTU, spec.mtu);
     if (spec.container_mac)
         message.put(IFLA_ADDRESS, spec.container_mac->bytes.data(), spec.container_mac->bytes.size());
+}
+
+void create_pair(nl_sock* socket, const VethSpec& spec, const netns::Netns* peer) {
+    const Subject subject{"create veth", spec.host_name};
+    check_name(spec.host_name, subject);
+    check_name(spec.container_name, subject);
+    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
+    message.put_text(IFLA_IFNAME, spec.host_name);
+    if (spec.master != 0)
+        message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
+    if (spec.mtu != 0)
+        message.put_u32(IFLA_MTU, spec.mtu);
+    put_veth_peer(message, spec, peer);
+    request(socket, message, subject);
 }
 
 } // namespace
@@ -206,6 +223,10 @@ bool Rtnl::create_bridge(const BridgeSpec& spec) {
     {
         const Nest info(message, IFLA_LINKINFO);
         message.put_text(IFLA_INFO_KIND, "bridge");
+        if (spec.vlan_filtering) {
+            const Nest data(message, IFLA_INFO_DATA);
+            message.put_u8(IFLA_BR_VLAN_FILTERING, 1);
+        }
     }
     return request_unless(socket_.get(), message, subject, EEXIST);
 }
@@ -227,17 +248,11 @@ bool Rtnl::create_ifb(const std::string& name, unsigned mtu) {
 }
 
 void Rtnl::create_veth(const VethSpec& spec, const netns::Netns& peer) {
-    const Subject subject{"create veth", spec.host_name};
-    check_name(spec.host_name, subject);
-    check_name(spec.container_name, subject);
-    Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
-    message.put_text(IFLA_IFNAME, spec.host_name);
-    if (spec.master != 0)
-        message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
-    if (spec.mtu != 0)
-        message.put_u32(IFLA_MTU, spec.mtu);
-    put_veth_peer(message, spec, peer);
-    request(socket_.get(), message, subject);
+    create_pair(socket_.get(), spec, &peer);
+}
+
+void Rtnl::create_veth(const VethSpec& spec) {
+    create_pair(socket_.get(), spec, nullptr);
 }
 
 bool Rtnl::delete_link(const std::string& name) {
@@ -271,6 +286,10 @@ void Rtnl::set_allmulti(Index index, bool on) {
 
 void Rtnl::set_mtu(Index index, unsigned mtu) {
     change_number(socket_.get(), index, IFLA_MTU, mtu, "set MTU of");
+}
+
+void Rtnl::set_master(Index index, Index master) {
+    change_number(socket_.get(), index, IFLA_MASTER, static_cast<unsigned>(master), "set master of");
 }
 
 void Rtnl::set_tx_queue_length(Index index, unsigned packets) {

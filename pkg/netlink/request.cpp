@@ -214,6 +214,13 @@ void query(nl_sock* socket, Message& message, const Subject& subject, const OnRe
     }
 }
 
+std::uint16_t get_u16(const nlattr* attribute) {
+    std::uint16_t value = 0;
+    if (attribute != nullptr && nla_len(attribute) >= static_cast<int>(sizeof value))
+        std::memcpy(&value, nla_data(attribute), sizeof value);
+    return value;
+}
+
 std::uint32_t get_u32(const nlattr* attribute) {
     std::uint32_t value = 0;
     if (attribute != nullptr && nla_len(attribute) >= static_cast<int>(sizeof value))

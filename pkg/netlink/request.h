@@ -79,6 +79,7 @@ void query(nl_sock* socket, Message& message, const Subject& subject, const OnRe
            const std::function<void()>& restart = {});
 
 /// An attribute's value when it is there and large enough.
+[[nodiscard]] std::uint16_t get_u16(const nlattr* attribute);
 [[nodiscard]] std::uint32_t get_u32(const nlattr* attribute);
 [[nodiscard]] std::string get_text(const nlattr* attribute);
 [[nodiscard]] std::optional<inet::Address> get_address(const nlattr* attribute);

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "inet/address.h"
 #include "inet/mac.h"
+#include "netlink/bridge_vlan.h"
 #include "netlink/traffic.h"
 #include "netns/netns.h"
 #include "os/error.h"
@@ -39,8 +41,9 @@ struct Link {
     inet::Mac mac;
     unsigned flags = 0; ///< IFF_*
     unsigned mtu = 0;
-    int master = 0; ///< index of the bridge, 0 for none
-    int peer = 0;   ///< IFLA_LINK: the peer's index in its own namespace
+    int master = 0;              ///< index of the bridge, 0 for none
+    int peer = 0;                ///< IFLA_LINK: the peer's index in its own namespace
+    bool peer_elsewhere = false; ///< which is another than the link's
     unsigned promiscuity = 0;
     unsigned tx_queue_length = 0;
     int operstate = 0;       ///< IF_OPER_* of <linux/if.h>
@@ -54,6 +57,7 @@ struct BridgeSpec {
     std::string name;
     unsigned mtu = 0; ///< 0: the kernel's default
     inet::Mac mac;    ///< set at creation, so it never floats with the lowest port's
+    bool vlan_filtering = false;
 };
 
 /// Both ends of a veth pair in one message: the peer is born in its namespace, no link is ever moved.
@@ -108,6 +112,7 @@ class Rtnl {
     [[nodiscard]] bool create_bridge(const BridgeSpec& spec);
     /// Created down on both ends. EEXIST and EXFULL (bridge full) come as Error with that err().
     void create_veth(const VethSpec& spec, const netns::Netns& peer);
+    void create_veth(const VethSpec& spec); ///< both ends here
     /// An intermediate functional block: what is redirected to it passes its queue and comes back. Created up, without
     /// a queue of its own. false: a link of that name exists already.
     [[nodiscard]] bool create_ifb(const std::string& name, unsigned mtu);
@@ -120,11 +125,22 @@ class Rtnl {
     void set_promisc(Index index, bool on);
     void set_allmulti(Index index, bool on);
     void set_mtu(Index index, unsigned mtu);
+    void set_master(Index index, Index master);
     void set_tx_queue_length(Index index, unsigned packets);
     void set_mac(Index index, const inet::Mac& mac);
     /// Alias and, in the same message, IFF_UP when `up`.
     void set_alias(const std::string& name, const std::string& alias, bool up = false);
     void set_port(Index index, const PortSettings& settings);
+
+    /// Whether the kernel knows VLANs of bridges (may load the module, makes nothing).
+    [[nodiscard]] bool supports_bridge_vlans();
+    /// Nothing where the kernel knows no VLANs of bridges.
+    [[nodiscard]] std::optional<BridgeVlans> bridge_vlans(Index bridge);
+    /// In this order: the last word about a VLAN counts. One that is there gets the flags of now.
+    void add_port_vlans(Index port, std::span<const PortVlan> vlans);
+    void delete_port_vlan(Index port, std::uint16_t vlan); ///< absent is fine
+    /// Nothing where the kernel cannot be asked about one port (before 5.6).
+    [[nodiscard]] std::optional<std::vector<PortVlan>> port_vlans(Index port);
 
     [[nodiscard]] std::vector<inet::Prefix> addresses(Index index, inet::Family family);
     [[nodiscard]] std::vector<inet::Prefix> addresses(Index index); ///< of both families, in one request

@@ -29,18 +29,6 @@ TEST_CASE("bridge: a bridge may have a name in any script") {
     CHECK(answer.document()["interfaces"][0]["name"] == "pont-\u00e9t\u00e9");
 }
 
-TEST_CASE("bridge: VLAN keys are refused as not supported yet") {
-    for (const json& keys : {json{{"vlan", 100}}, json{{"vlanTrunk", {{{"id", 5}}}}}}) {
-        World world;
-        world.netns("c1");
-        const Answer answer = bridge("ADD", bridge_config(keys));
-        CHECK(answer.code() == 2);
-        CHECK(contains(answer.msg(), "key \"" + keys.begin().key() + "\""));
-        CHECK(contains(answer.msg(), "is not supported yet by this bridge plugin"));
-        CHECK(!works("ip link show br0"));
-    }
-}
-
 TEST_CASE("bridge: a VLAN ID out of range is refused in the Go suite's words") {
     World world;
     world.netns("c1");

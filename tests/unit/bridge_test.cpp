@@ -67,17 +67,93 @@ TEST_CASE("bridge config: refusals keep the Go suite's words") {
           "cannot set hairpin mode and promiscuous mode at the same time");
     CHECK(refusal(R"({"disableContainerInterface":true,"ipam":{"type":"host-local"}})") ==
           "cannot use IPAM when DisableContainerInterface flag is set");
-    CHECK(refusal(R"({"vlan":5000})") == "invalid VLAN ID 5000 (must be between 0 and 4094)");
     CHECK(refusal("{}", "MAC=zz") == "failed to make veth pair: address zz: invalid MAC address");
     CHECK(refusal("{}", "FOO=1") == R"(ARGS: unknown args ["FOO=1"])");
 }
 
-TEST_CASE("bridge config: VLAN keys are refused until they are done, a vlan of 0 is none") {
-    CHECK(refusal(R"({"vlan":0})") == "accepted");
-    CHECK(refusal(R"({"vlan":100})").starts_with(R"(key "vlan" (100) is not supported yet)"));
-    CHECK(refusal(R"({"vlanTrunk":[{"id":1}]})").starts_with(R"(key "vlanTrunk" ([{"id":1}]) is not supported yet)"));
-    CHECK(refusal(R"({"preserveDefaultVlan":true})") == "accepted");
-    CHECK(refusal(R"({"preserveDefaultVlan":1})").starts_with(R"(key "preserveDefaultVlan" is a number)"));
+TEST_CASE("bridge config: VLAN keys out of range are refused in the Go suite's words") {
+    const auto trunk = [](const std::string& entry) { return refusal(R"({"vlanTrunk":[)" + entry + "]}"); };
+    for (const std::string bad : {"-1", "4095", "5000", "99999999999"})
+        CHECK(refusal(R"({"vlan":)" + bad + "}") == "invalid VLAN ID " + bad + " (must be between 0 and 4094)");
+    for (const std::string bad : {"0", "-1", "4095", "65537"}) {
+        CHECK(trunk(R"({"id":)" + bad + "}") == "incorrect trunk id parameter");
+        CHECK(trunk(R"({"minID":)" + bad + R"(,"maxID":5})") == "incorrect trunk minID parameter");
+        CHECK(trunk(R"({"minID":5,"maxID":)" + bad + "}") == "incorrect trunk maxID parameter");
+    }
+    CHECK(trunk(R"({"minID":0,"maxID":0})") == "incorrect trunk minID parameter");
+    CHECK(trunk(R"({"minID":6,"maxID":5})") == "minID is greater than maxID in trunk parameter");
+    CHECK(trunk(R"({"maxID":5})") == "minID and maxID should be configured simultaneously, minID is missing");
+    CHECK(trunk(R"({"minID":5,"id":7})") == "minID and maxID should be configured simultaneously, maxID is missing");
+    CHECK(trunk(R"({"minID":5,"maxID":6,"id":0})") == "incorrect trunk id parameter");
+    CHECK(trunk(R"({"id":5},{"id":0})") == "incorrect trunk id parameter");
+    CHECK(refusal(R"({"vlan":5000,"vlanTrunk":[{"id":0}]})") == "invalid VLAN ID 5000 (must be between 0 and 4094)");
+}
+
+TEST_CASE("bridge config: VLAN keys of a wrong type name the key") {
+    CHECK(refusal(R"({"vlan":"5"})") == R"(failed to load netconf: key "vlan" is a string ("5"): must be an integer)");
+    CHECK(refusal(R"({"vlanTrunk":5})") ==
+          R"(failed to load netconf: key "vlanTrunk" is a number (5): must be a list of objects)");
+    CHECK(refusal(R"({"vlanTrunk":[{},7]})") ==
+          R"(failed to load netconf: key "vlanTrunk[1]" is a number (7): must be an object)");
+    CHECK(refusal(R"({"vlanTrunk":[{"id":"x"}]})") ==
+          R"(failed to load netconf: key "vlanTrunk[0].id" is a string ("x"): must be an integer)");
+    CHECK(refusal(R"({"preserveDefaultVlan":1})") ==
+          R"(failed to load netconf: key "preserveDefaultVlan" is a number (1): must be true or false)");
+}
+
+// The Go suite panics.
+TEST_CASE("bridge config: null in vlanTrunk is refused") {
+    CHECK(refusal(R"({"vlanTrunk":[{"id":5},null]})") ==
+          R"(failed to load netconf: key "vlanTrunk[1]" is null: must be an object with id, or with minID and maxID)");
+}
+
+TEST_CASE("bridge config: a vlan of 0 and no vlanTrunk ask for nothing") {
+    for (const std::string_view keys :
+         {R"({})", R"({"vlan":0})", R"({"vlan":null,"vlanTrunk":null})", R"({"preserveDefaultVlan":false})"})
+        CHECK(bridge::parse(call_with(keys)).vlans == bridge::Vlans{});
+}
+
+TEST_CASE("bridge config: vlanTrunk's ranges and ids become ranges apart from each other") {
+    const auto trunk_of = [](std::string_view keys) {
+        std::string text;
+        for (const netlink::PortVlan& range : bridge::parse(call_with(keys)).vlans.trunk) {
+            CHECK_FALSE((range.pvid || range.untagged));
+            text += std::to_string(range.first) + "-" + std::to_string(range.last) + " ";
+        }
+        return text;
+    };
+    CHECK(trunk_of(R"({"vlanTrunk":[{"id":101},{"minID":200,"maxID":210}]})") == "101-101 200-210 ");
+    CHECK(trunk_of(R"({"vlanTrunk":[{"minID":200,"maxID":210,"id":7}]})") == "7-7 200-210 ");
+    CHECK(trunk_of(R"({"vlanTrunk":[{"id":7},{"id":6},{"id":7},{"id":9}]})") == "6-7 9-9 ");
+    CHECK(trunk_of(R"({"vlanTrunk":[{"minID":1,"maxID":9},{"minID":3,"maxID":4},{"minID":10,"maxID":4094}]})") ==
+          "1-4094 ");
+    CHECK(trunk_of(R"({"vlanTrunk":[{"minID":5,"maxID":5}]})") == "5-5 ");
+}
+
+TEST_CASE("bridge config: an empty vlanTrunk asks a new bridge to filter, and for no VLAN") {
+    for (const std::string_view keys : {R"({"vlanTrunk":[]})", R"({"vlanTrunk":[{}]})"}) {
+        const bridge::Vlans vlans = bridge::parse(call_with(keys)).vlans;
+        CHECK(vlans.filtering);
+        CHECK_FALSE(vlans.any());
+    }
+}
+
+TEST_CASE("bridge config: preserveDefaultVlan is off unless it is asked for") {
+    CHECK_FALSE(bridge::parse(call_with(R"({"vlan":5})")).vlans.preserve_default);
+    CHECK(bridge::parse(call_with(R"({"vlan":5,"preserveDefaultVlan":true})")).vlans.preserve_default);
+}
+
+TEST_CASE("bridge config: a VLAN whose gateway interface's name would be too long is refused") {
+    const auto of = [](std::string_view more) {
+        return refusal(R"({"bridge":"elevenbytes","vlan":1000)" + std::string(more) + "}");
+    };
+    CHECK(of(R"(,"isDefaultGateway":true,"ipam":{"type":"host-local"})") ==
+          R"(failed to create vlan interface: "elevenbytes.1000": its name has 16 bytes, 15 at most; )"
+          R"(choose a shorter name for the key "bridge")");
+    CHECK(of(R"(,"ipam":{"type":"host-local"})") == "accepted");
+    CHECK(of(R"(,"isGateway":true)") == "accepted");
+    CHECK(refusal(R"({"bridge":"elevenbytes","vlan":100,"isGateway":true,"ipam":{"type":"host-local"}})") ==
+          "accepted");
 }
 
 TEST_CASE("bridge config: a wrong type names the key, what was found and what is allowed") {

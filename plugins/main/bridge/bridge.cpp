@@ -28,6 +28,7 @@
 #include "os/log.h"
 #include "os/sysctl.h"
 #include "os/text.h"
+#include "vlan.h"
 
 namespace {
 
@@ -44,9 +45,12 @@ inet::Mac random_mac() {
 }
 
 netlink::Link create_bridge(netlink::Rtnl& host, const Config& config) {
+    if (const std::string missing = bridge::missing_vlan_support(host, config); !missing.empty())
+        throw cni::Error(os::cat("failed to create bridge ", os::quote(config.bridge), ": ", missing));
     try {
         // Not created: another ADD was faster, its bridge is as good.
-        (void)host.create_bridge({.name = config.bridge, .mtu = config.mtu, .mac = random_mac()});
+        (void)host.create_bridge(
+            {.name = config.bridge, .mtu = config.mtu, .mac = random_mac(), .vlan_filtering = config.vlans.filtering});
     } catch (const netlink::Error& error) {
         throw cni::Error(os::cat("failed to create bridge ", os::quote(config.bridge), ": could not add ",
                                  os::quote(config.bridge), ": ", os::errno_text(error.err())));
@@ -97,13 +101,17 @@ endpoint::Veth join_bridge(netlink::Rtnl& host, const netns::Netns& sandbox, con
     }
 }
 
-void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& config, const std::string& host_veth) {
+void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& config, const std::string& host_veth,
+                const netlink::BridgeVlans& of_bridge) {
     os::try_net_sysctl(os::cat("ipv6/conf/", host_veth, "/accept_ra"), "0");
-    if (config.hairpin || config.port_isolation) {
+    if (config.hairpin || config.port_isolation || config.vlans.any()) {
         const auto link = host.find_link(host_veth);
         if (!link)
             throw cni::Error(os::cat("failed to lookup ", os::quote(host_veth), ": Link not found"));
-        host.set_port(link->index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
+        if (config.hairpin || config.port_isolation)
+            host.set_port(link->index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
+        if (config.vlans.any())
+            bridge::tag_port(host, *link, of_bridge, config);
     }
     host.set_alias(host_veth, endpoint::pending_alias_of(call.owner()), true);
 }
@@ -123,9 +131,9 @@ void prepare_container_sysctls(const Config& config, const std::string& ifname) 
     os::try_net_sysctl(os::cat("ipv4/conf/", ifname, "/arp_notify"), "1");
 }
 
-void forget_neighbours(netlink::Rtnl& host, const netlink::Link& bridge, const cni::Result& result) {
+void forget_neighbours(netlink::Rtnl& host, const netlink::Link& gateway, const cni::Result& result) {
     for (const cni::IpConfig& ip : result.ips)
-        host.delete_neighbour(bridge.index, ip.address.address);
+        host.delete_neighbour(gateway.index, ip.address.address);
 }
 
 std::vector<inet::Prefix> addresses_of(const cni::Result& result) {
@@ -177,6 +185,16 @@ void list_interfaces(cni::Result& result, const cni::Invocation& call, const net
                          {.name = call.ifname, .mac = container.mac.text(), .sandbox = call.netns}};
 }
 
+// The link that carries the gateway addresses; the one of a VLAN is told behind the others.
+netlink::Link gateway_link(netlink::Rtnl& host, const netlink::Link& bridge, const netlink::BridgeVlans& of_bridge,
+                           const Config& config, std::span<const inet::Prefix> gateways, cni::Result& result) {
+    if (config.vlans.vlan == 0 || gateways.empty())
+        return bridge;
+    netlink::Link gateway = bridge::ensure_vlan_gateway(host, bridge, of_bridge, config);
+    result.interfaces.push_back({.name = gateway.name, .mac = gateway.mac.text()});
+    return gateway;
+}
+
 // Until the host end forwards and the bridge has its carrier, frames get lost. The MACs told are those of that moment:
 // a bridge that somebody made without one takes its lowest port's.
 void wait_until_connected(netlink::Rtnl& host, const Config& config, const netlink::Link& bridge, cni::Result& result) {
@@ -194,11 +212,12 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 
     netlink::Rtnl host;
     const netlink::Link bridge = ensure_bridge(host, config);
+    const netlink::BridgeVlans of_bridge = bridge::look_up_vlans(host, bridge, config);
     const endpoint::Veth veth = join_bridge(host, sandbox, call, config, bridge, undo);
     std::optional<ipam::Pending> lease;
     if (config.layer3())
         lease.emplace(delegate.start_add(undo)); // runs beside the next steps
-    start_port(host, call, config, veth.host_name);
+    start_port(host, call, config, veth.host_name, of_bridge);
 
     netlink::Rtnl container = netlink::Rtnl::in(sandbox);
     const netlink::Link end = container_end(container, call.ifname);
@@ -215,10 +234,11 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     } else if (!config.disable_container_interface) {
         container.set_up(end.index);
     }
-    bridge::add_gateways(host, bridge, config, gateways);
+    const netlink::Link gateway = gateway_link(host, bridge, of_bridge, config, gateways, result);
+    bridge::add_gateways(host, gateway, config, gateways);
     if (config.ip_masq)
         masquerade(call, result, veth.rebuilt || lease->reclaimed(), undo);
-    forget_neighbours(host, bridge, result);
+    forget_neighbours(host, gateway, result);
 
     wait_until_connected(host, config, bridge, result);
     if (config.layer3())
@@ -311,6 +331,8 @@ void status(const cni::Invocation& call) {
             throw cni::Error(cni::Code::not_available,
                              os::cat("the kernel cannot make ", kind, " links: it needs ", option));
     }
+    if (const std::string missing = bridge::missing_vlan_support(host, config); !missing.empty())
+        throw cni::Error(cni::Code::not_available, missing);
     if (config.ip_masq || config.mac_spoof_check) {
         if (const std::string missing = nft::missing_support(); !missing.empty())
             throw cni::Error(cni::Code::not_available, missing);

@@ -13,6 +13,7 @@
 #include "nftables/masquerade.h"
 #include "nftables/spoofcheck.h"
 #include "os/text.h"
+#include "vlan.h"
 
 namespace bridge {
 
@@ -129,6 +130,8 @@ void check_endpoint(const cni::Invocation& call, const Config& config, const net
         nft::Socket socket;
         missing = nft::missing_spoof_check(socket, call.owner(), port.name, end.mac);
     }
+    if (missing.empty() && config.vlans.any())
+        missing = missing_vlans(host, port, config);
     if (!missing.empty())
         fail(missing);
 }

@@ -8,7 +8,7 @@
 namespace bridge {
 
 /// CHECK against prevResult: bridge, host end, container end, addresses, routes, in the Go suite's words; then
-/// what it never looked at: masquerade.
+/// what it never looked at: masquerade, MAC spoof check, VLANs of the port.
 void check_endpoint(const cni::Invocation& call, const Config& config, const netns::Netns& sandbox);
 
 } // namespace bridge

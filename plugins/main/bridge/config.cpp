@@ -26,22 +26,13 @@ void check_bridge_name(const std::string& name) {
         throw cni::Error(os::cat(failed, ": invalid argument"));
 }
 
-// VLANs come with a later version; ignoring them would put containers on the wrong network.
-void refuse_vlan_keys(const cni::Object& config) {
-    const auto vlan = config.find_number("vlan", INT64_MIN, INT64_MAX).value_or(0);
-    if (vlan < 0 || vlan > 4094)
-        throw cni::Error(os::cat("invalid VLAN ID ", vlan, " (must be between 0 and 4094)"));
-    const auto refuse = [&](std::string_view key) {
-        throw cni::Error(cni::Code::unsupported_field,
-                         os::cat("key ", os::quote(key), " (", config.dump(key),
-                                 ") is not supported yet by this bridge plugin: remove it, or keep this network on a "
-                                 "plugin that knows it"));
-    };
-    if (vlan != 0)
-        refuse("vlan");
-    if (config.has("vlanTrunk"))
-        refuse("vlanTrunk");
-    (void)config.flag("preserveDefaultVlan"); // of no consequence without VLANs
+// Found out before anything is made; the Go suite has the kernel refuse it after the IPAM plugin's work.
+void check_vlan_gateway_name(const Config& config) {
+    if (!config.is_gateway || config.vlans.vlan == 0 || !config.layer3())
+        return;
+    if (const std::string name = vlan_gateway_name(config); name.size() > longest_ifname)
+        throw cni::Error(os::cat("failed to create vlan interface: ", os::quote(name), ": its name has ", name.size(),
+                                 " bytes, ", longest_ifname, " at most; choose a shorter name for the key \"bridge\""));
 }
 
 // runtimeConfig.mac, else args.cni.mac; an empty one is none.
@@ -72,7 +63,6 @@ Config read(const cni::Object& keys) {
     config.enable_dad = keys.flag("enabledad");
     config.disable_container_interface = keys.flag("disableContainerInterface");
     config.port_isolation = keys.flag("portIsolation");
-    (void)keys.find_number("vlan", INT64_MIN, INT64_MAX); // its range has a text of its own
     if (keys.find_text("ipMasqBackend") == "iptables")
         os::warn("ipMasqBackend \"iptables\" is done with nftables; iptables is never run");
     return config;
@@ -82,11 +72,13 @@ Config read(const cni::Object& keys) {
 
 Config parse_keys(const cni::Invocation& call) {
     std::string mac;
+    VlanKeys vlan_keys;
     Config config = cni::prefixed("failed to load netconf: ", [&] {
         mac = mac_text(call.config);
+        vlan_keys = read_vlan_keys(call.config);
         return read(call.config);
     });
-    refuse_vlan_keys(call.config);
+    config.vlans = check_vlan_keys(vlan_keys);
     const std::string weakest_mac = cni::parse_args(call.args, {"MAC"})["MAC"];
     if (mac.empty())
         mac = weakest_mac;
@@ -105,8 +97,13 @@ Config parse(const cni::Invocation& call) {
     if (config.layer3() && config.disable_container_interface)
         throw cni::Error("cannot use IPAM when DisableContainerInterface flag is set");
     check_bridge_name(config.bridge);
+    check_vlan_gateway_name(config);
     call.config.warn_unknown();
     return config;
+}
+
+std::string vlan_gateway_name(const Config& config) {
+    return os::cat(config.bridge, '.', config.vlans.vlan);
 }
 
 std::string ipam_type_leniently(const cni::Invocation& call) {

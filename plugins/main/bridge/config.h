@@ -6,6 +6,7 @@
 
 #include "cni/invocation.h"
 #include "inet/mac.h"
+#include "vlan_keys.h"
 
 namespace bridge {
 
@@ -23,6 +24,7 @@ struct Config {
     bool enable_dad = false;
     bool disable_container_interface = false;
     bool port_isolation = false;
+    Vlans vlans;
     std::optional<inet::Mac> mac; ///< runtimeConfig.mac, else args.cni.mac, else CNI_ARGS MAC
     cni::NetConf net;
 
@@ -31,6 +33,8 @@ struct Config {
 
 /// Everything that can be refused without touching the system is refused here, in the Go suite's words.
 [[nodiscard]] Config parse(const cni::Invocation& call);
+/// "<bridge>.<vlan>": the interface with the gateway addresses when the network has a VLAN.
+[[nodiscard]] std::string vlan_gateway_name(const Config& config);
 /// For CHECK, GC and STATUS: without the rules on combinations that only an ADD breaks.
 [[nodiscard]] Config parse_keys(const cni::Invocation& call);
 /// For DEL and GC: what can be read of a config that may be broken.

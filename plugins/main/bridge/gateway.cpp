@@ -36,34 +36,33 @@ bool conflicts(const inet::Prefix& present, const inet::Prefix& wanted) {
 
 // Another IPv4 address of the bridge is in the way of a gateway, and an IPv6 one in the same subnet; the other
 // gateways of this network are not.
-void make_room(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted,
+void make_room(netlink::Rtnl& host, const netlink::Link& link, const inet::Prefix& wanted,
                std::span<const inet::Prefix> present, std::span<const inet::Prefix> gateways, bool force) {
     for (const inet::Prefix& other : present) {
         if (!conflicts(other, wanted) || std::ranges::find(gateways, other) != gateways.end())
             continue;
         if (!force)
-            throw cni::Error(os::cat("failed to set bridge addr: ", os::quote(bridge.name),
-                                     " already has an IP address different from ", wanted.text()));
+            throw cni::Error(
+                os::cat(os::quote(link.name), " already has an IP address different from ", wanted.text()));
         try {
-            host.delete_address(bridge.index, other);
+            host.delete_address(link.index, other);
         } catch (const netlink::Error& error) {
-            throw cni::Error(os::cat("failed to set bridge addr: could not remove IP address from ",
-                                     os::quote(bridge.name), ": ", error.reason()));
+            throw cni::Error(os::cat("could not remove IP address from ", os::quote(link.name), ": ", error.reason()));
         }
     }
 }
 
-void add_address(netlink::Rtnl& host, const netlink::Link& bridge, const inet::Prefix& wanted) {
+void add_address(netlink::Rtnl& host, const netlink::Link& link, const inet::Prefix& wanted) {
     try {
-        host.add_address(bridge.index, wanted, true);
+        host.add_address(link.index, wanted, true);
     } catch (const netlink::Error& error) {
         if (error.err() == EEXIST)
             return; // another ADD was faster
-        throw cni::Error(os::cat("failed to set bridge addr: could not add IP address ", wanted.text(), " to ",
-                                 os::quote(bridge.name), ": ", error.reason()));
+        throw cni::Error(
+            os::cat("could not add IP address ", wanted.text(), " to ", os::quote(link.name), ": ", error.reason()));
     }
     // A bridge somebody made without a MAC takes its lowest port's, which changes as containers come and go.
-    host.set_mac(bridge.index, bridge.mac);
+    host.set_mac(link.index, link.mac);
 }
 
 } // namespace
@@ -89,11 +88,12 @@ std::vector<inet::Prefix> complete_gateways(const Config& config, cni::Result& r
     return gateways;
 }
 
-void add_gateways(netlink::Rtnl& host, const netlink::Link& bridge, const Config& config,
+void add_gateways(netlink::Rtnl& host, const netlink::Link& link, const Config& config,
                   std::span<const inet::Prefix> gateways) {
     if (gateways.empty())
         return;
-    const std::vector<inet::Prefix> addresses = host.addresses(bridge.index);
+    const bool on_bridge = link.name == config.bridge;
+    const std::vector<inet::Prefix> addresses = host.addresses(link.index);
     for (const Family family : {Family::v4, Family::v6}) {
         const auto of_family = [&](const inet::Prefix& gateway) { return gateway.address.family() == family; };
         if (std::ranges::none_of(gateways, of_family))
@@ -104,8 +104,11 @@ void add_gateways(netlink::Rtnl& host, const netlink::Link& bridge, const Config
         for (const inet::Prefix& gateway : gateways) {
             if (!of_family(gateway) || std::ranges::find(present, gateway) != present.end())
                 continue;
-            make_room(host, bridge, gateway, present, gateways, config.force_address);
-            add_address(host, bridge, gateway);
+            cni::prefixed(
+                on_bridge ? "failed to set bridge addr: " : "failed to set vlan interface for bridge with addr: ", [&] {
+                    make_room(host, link, gateway, present, gateways, config.force_address);
+                    add_address(host, link, gateway);
+                });
         }
         endpoint::enable_forwarding(host, family);
     }
