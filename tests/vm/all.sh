@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/sum.sh
 build=$(cd "$1" && pwd)
 bin=${CNI_BIN_DIR:-$PWD/bin}
-cases='gc: *,status: *,portmap: *many ports*,portmap: *gone*'
+cases='gc: *,status: *,bridge vlan*,portmap: *many ports*,portmap: *gone*'
 [ "${2:-}" = long ] && cases='*'
 for pair in bridge:CONFIG_BRIDGE veth:CONFIG_VETH; do
     if NO_MODULES=${pair%:*} tests/vm/run.sh tests/vm/status.sh "$bin" "${pair#*:}" >/dev/null; then

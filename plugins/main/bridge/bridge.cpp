@@ -238,6 +238,8 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     bridge::add_gateways(host, gateway, config, gateways);
     if (config.ip_masq)
         masquerade(call, result, veth.rebuilt || lease->reclaimed(), undo);
+    if (config.ip_masq && gateway.index != bridge.index)
+        bridge::warn_of_bridge_netfilter(gateways);
     forget_neighbours(host, gateway, result);
 
     wait_until_connected(host, config, bridge, result);

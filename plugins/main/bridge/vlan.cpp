@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <linux/if.h>
@@ -170,6 +171,18 @@ std::string missing_vlans(netlink::Rtnl& host, const netlink::Link& port, const 
                            wanted[vlan] == Tag::native ? " as its native one" : " tagged");
     }
     return {};
+}
+
+void warn_of_bridge_netfilter(std::span<const inet::Prefix> gateways) {
+    for (const auto& [family, name] :
+         {std::pair(inet::Family::v4, "iptables"), std::pair(inet::Family::v6, "ip6tables")}) {
+        const auto is_family = [family = family](const inet::Prefix& p) { return p.address.family() == family; };
+        const std::string key = os::cat("bridge/bridge-nf-call-", name);
+        if (std::ranges::any_of(gateways, is_family) && os::read_net_sysctl(key) == "1")
+            os::warn(os::cat("\"ipMasq\" with \"vlan\": what containers send beyond their subnet is dropped while "
+                             "bridged packets pass through netfilter; sysctl net.bridge.bridge-nf-call-",
+                             name, "=0 lets it pass"));
+    }
 }
 
 netlink::Link ensure_vlan_gateway(netlink::Rtnl& host, const netlink::Link& bridge,

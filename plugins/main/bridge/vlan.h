@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "config.h"
@@ -29,5 +30,10 @@ void tag_port(netlink::Rtnl& host, const netlink::Link& port, const netlink::Bri
 /// link of the bridge, say), is taken as it is. Ready to carry traffic when this returns.
 [[nodiscard]] netlink::Link ensure_vlan_gateway(netlink::Rtnl& host, const netlink::Link& bridge,
                                                 const netlink::BridgeVlans& of_bridge, const Config& config);
+
+/// A container's packets cross the bridge on their way to that interface. Where br_netfilter has bridged packets pass
+/// through netfilter, masquerade takes hold of them there already, and they are dropped, for the bridge has no address
+/// to give them: says so on stderr.
+void warn_of_bridge_netfilter(std::span<const inet::Prefix> gateways);
 
 } // namespace bridge
