@@ -8,7 +8,7 @@ namespace {
 constexpr netlink::Index link{3};
 
 void ask(netlink::Rtnl& rtnl, unsigned question) {
-    switch (question % 14) {
+    switch (question % 17) {
     case 0:
         return void(rtnl.find_link("eth0"));
     case 1:
@@ -35,8 +35,14 @@ void ask(netlink::Rtnl& rtnl, unsigned question) {
         return void(rtnl.filters(link, netlink::way_out));
     case 12:
         return void(rtnl.delete_link("eth0"));
-    default:
+    case 13:
         return void(rtnl.supports_kind("ifb"));
+    case 14:
+        return void(rtnl.bridge_vlans(link));
+    case 15:
+        return void(rtnl.port_vlans(link));
+    default:
+        return void(rtnl.supports_bridge_vlans());
     }
 }
 

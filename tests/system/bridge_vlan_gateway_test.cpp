@@ -178,7 +178,7 @@ TEST_CASE("bridge vlan gateway: a half-made one is completed") {
 }
 
 TEST_CASE("bridge vlan gateway: an ADD killed anywhere is cleaned up by DEL and no obstacle to the next ADD") {
-    for (int number = 20;; number += 15) {
+    for (int number = 20;; number += 25) {
         World world;
         const std::string c1 = world.netns("c1");
         if (!kernel_filters_vlans())

@@ -29,6 +29,7 @@
 #include "os/sysctl.h"
 #include "os/text.h"
 #include "vlan.h"
+#include "vlan_gateway.h"
 
 namespace {
 
@@ -111,7 +112,7 @@ void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& 
         if (config.hairpin || config.port_isolation)
             host.set_port(link->index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
         if (config.vlans.any())
-            bridge::tag_port(host, *link, of_bridge, config);
+            bridge::tag_port(host, *link, of_bridge, config.vlans);
     }
     host.set_alias(host_veth, endpoint::pending_alias_of(call.owner()), true);
 }
@@ -238,7 +239,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     bridge::add_gateways(host, gateway, config, gateways);
     if (config.ip_masq)
         masquerade(call, result, veth.rebuilt || lease->reclaimed(), undo);
-    if (config.ip_masq && gateway.index != bridge.index)
+    if (config.ip_masq && gateway.kind == "veth")
         bridge::warn_of_bridge_netfilter(gateways);
     forget_neighbours(host, gateway, result);
 

@@ -131,7 +131,7 @@ void check_endpoint(const cni::Invocation& call, const Config& config, const net
         missing = nft::missing_spoof_check(socket, call.owner(), port.name, end.mac);
     }
     if (missing.empty() && config.vlans.any())
-        missing = missing_vlans(host, port, config);
+        missing = missing_vlans(host, port, config.vlans);
     if (!missing.empty())
         fail(missing);
 }
