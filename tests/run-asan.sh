@@ -24,7 +24,7 @@ tell_reports() {
 }
 
 count "$build/tests/unit/cnative_unit"
-count "$build/tests/system/cnative_system"
+count tests/shards.sh "$build/tests/system/cnative_system"
 count tests/examples.sh
 count tell_reports
 sum_up

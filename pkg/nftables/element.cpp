@@ -184,17 +184,18 @@ std::size_t append_list(Socket& socket, const Table& table, const std::string& s
 std::vector<Element> list(Socket& socket, const Table& table, const std::string& set) {
     // A part of an answer has room for a page, and an element needs a quarter of that at the most: this is one part.
     constexpr std::size_t surely_one_part = 2048;
-    constexpr int most_answers = 10;
+    constexpr std::size_t most_answers = 10;
     std::vector<Element> found;
-    for (int times = 1; times <= most_answers; ++times) {
-        const std::size_t earlier = found.size();
-        const std::uint32_t generation = socket.generation();
+    for (std::size_t times = 1, before = 0; times <= most_answers; ++times) {
+        const std::size_t start = found.size();
         const std::size_t size = append_list(socket, table, set, found);
-        if (has_each_once(std::span(found).subspan(earlier)) &&
-            (size <= surely_one_part || socket.generation() == generation)) {
-            found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(earlier));
+        const auto previous = std::span(found).subspan(before, start - before),
+                   latest = std::span(found).subspan(start);
+        if (has_each_once(latest) && (size <= surely_one_part || std::ranges::equal(previous, latest, same_place))) {
+            found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(start));
             return found;
         }
+        before = start;
     }
     // What one answer left out is in another. Of what is there twice the latest stays.
     std::ranges::reverse(found);

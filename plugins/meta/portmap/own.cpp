@@ -46,7 +46,8 @@ std::optional<std::vector<nft::Element>> list_own_if_short(nft::Socket& nftables
         const std::size_t before = own.size();
         if (sizes.at(set) != 0)
             (void)nft::append_list(nftables, nft::shared_table(), set, own);
-        if (!nft::has_each_once(std::span(own).subspan(before)))
+        const auto listed = std::span(own).subspan(before);
+        if (listed.size() != sizes.at(set) || !nft::has_each_once(listed))
             return std::nullopt;
     }
     if (nftables.generation() != generation)
