@@ -36,6 +36,18 @@ void enable(int fd, int option) {
     (void)setsockopt(fd, SOL_NETLINK, option, &on, sizeof on); // an older kernel answers less well
 }
 
+// In a container's namespace the container's root may write to us as well: until our buffer is full, and the kernel's
+// answer is lost. A socket that is connected to the kernel takes nothing from others (netlink_getsockbyportid); what
+// came before is thrown away.
+void listen_to_kernel_alone(int fd) {
+    sockaddr_nl kernel{};
+    kernel.nl_family = AF_NETLINK;
+    (void)connect(fd, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    char any = 0;
+    while (recv(fd, &any, sizeof any, MSG_DONTWAIT) >= 0 || errno == ENOBUFS || errno == EINTR) {
+    }
+}
+
 void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
     nl_complete_msg(socket, message);
     const nlmsghdr* header = nlmsg_hdr(message);
@@ -45,7 +57,7 @@ void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
     }
 }
 
-// Only what the kernel itself sent (port 0): in a container's namespace the container's root may write to us as well.
+// Only what the kernel itself sent (port 0).
 std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subject, const os::Deadline& deadline) {
     while (!deadline.passed()) {
         sockaddr_nl sender{};
@@ -177,6 +189,7 @@ nl_sock* open_socket() {
     }
     nl_socket_disable_auto_ack(socket);
     const int fd = nl_socket_get_fd(socket);
+    listen_to_kernel_alone(fd);
     enable(fd, NETLINK_EXT_ACK);
     enable(fd, NETLINK_CAP_ACK);
     enable(fd, NETLINK_GET_STRICT_CHK);
