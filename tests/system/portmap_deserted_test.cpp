@@ -3,6 +3,9 @@
 // DEL.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "portmap_call.h"
 #include "world.h"
 
@@ -22,6 +25,19 @@ struct Hosts {
     std::string at(int port) const { return ask(outside, "tcp", "192.0.2.1", port).value_or("--").substr(0, 2); }
 };
 
+/// Takes the namespace away, but for its number: other cases make namespaces meanwhile, and in one that got the number
+/// there would be somebody.
+class Departure {
+  public:
+    Departure() : number_(open("/run/netns/gone", O_RDONLY | O_CLOEXEC)) { sh("ip netns del gone"); }
+    Departure(const Departure&) = delete;
+    Departure& operator=(const Departure&) = delete;
+    ~Departure() { close(number_); }
+
+  private:
+    int number_;
+};
+
 std::string elements_of_gone(const std::string& set) {
     return sh("nft list table inet cnative | awk '/^\\t(set|map) / { set = $2 } /net\\/gone\\/eth0/ { print set }' | "
               "grep '" +
@@ -36,7 +52,7 @@ TEST_CASE("portmap: the host ports of a container whose namespace is gone are fr
     REQUIRE(hosts.network.add("gone", both).ok());
     CHECK(hosts.network.add("c1", both).msg().find("is taken by container gone (network net)") != std::string::npos);
     REQUIRE(hosts.network.del("c1", both).ok());
-    sh("ip netns del gone");
+    const Departure departure;
     const Answer answer = hosts.network.add("c1", both);
     REQUIRE_MESSAGE(answer.ok(), answer.out);
     CHECK(contains(answer.err, "net/gone/eth0 never gave back its host ports, and its network namespace is gone"));
@@ -54,7 +70,7 @@ TEST_CASE("portmap: of a container that is gone nothing stands in the way, condi
     json range = mapping(9000, 9000);
     range["hostPortEnd"] = 9010;
     REQUIRE(hosts.network.add("gone", ports({mapping(8080, 80), range})).ok());
-    sh("ip netns del gone");
+    const Departure departure;
     Network open(bridge_portmap_list(json::object(), "1.0.0"));
     const json wanted = ports({mapping(8080, 80), mapping(9005, 80)});
     const Answer answer = open.add("c1", wanted);

@@ -163,8 +163,8 @@ TEST_CASE("portmap: GC goes on after a listing that failed, and tells of it") {
     REQUIRE_FALSE(elements_of("c2").empty());
     json config = pair.network.config(1, nullptr, json::object());
     config["cni.dev/valid-attachments"] = json::array();
-    const std::vector<std::string> broken = {
-        "strace", "-qq", "-o", "/run/trace", "-e", "inject=sendto:error=EIO:when=2"}; // behind the generation
+    const std::vector<std::string> broken = {"strace",     "-qq", "-o",
+                                             "/run/trace", "-e",  "inject=sendto:error=EIO:when=1"};
     const Answer answer =
         invoke({.plugin = "portmap", .command = "GC", .config = config, .id = "", .ifname = "", .wrapper = broken});
     CHECK(answer.status == 1);
