@@ -55,9 +55,9 @@ void find_each(Socket& socket, const Table& table, std::span<const Element> keys
 [[nodiscard]] std::vector<Element> list(Socket& socket, const Table& table, const std::string& set);
 /// One answer to that question, behind what is in `elements`; returns its size. The kernel answers in parts, and finds
 /// where the next one begins by counting elements: when others are removed meanwhile it leaves out some that were there
-/// all the time, without a word. So it does when it resizes the set, and then it names others twice. The generation does
-/// not tell: a batch that was refused has removed what it brought, and the generation stays. What is true: nothing is
-/// missing when each is there once, and as many as the set has; or when another answer is the same.
+/// all the time, without a word. So it does when it resizes the set, and then it names others twice. The generation
+/// does not tell: a batch that was refused has removed what it brought, and the generation stays. What is true: nothing
+/// is missing when each is there once, and as many as the set has; or when another answer is the same.
 std::size_t append_list(Socket& socket, const Table& table, const std::string& set, std::vector<Element>& elements);
 [[nodiscard]] bool has_each_once(std::span<const Element> elements); ///< of one set
 /// How many elements each set of a table holds. Empty where the kernel does not tell: Linux 6.18 does, 6.1 does not.
