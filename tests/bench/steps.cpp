@@ -256,10 +256,8 @@ void add_traffic(std::map<std::string, Step>& steps) {
     steps["serve"] = [](World& world) { return start_server(world, 80); };
     steps["stop serving"] = stop_server;
     steps["connect"] = [](World&) { return connect_once(mapped_port); };
-    for (const int seconds : {1, 3}) {
-        steps["masqueraded " + text(seconds)] = [=](World&) { return masqueraded_throughput(seconds); };
-        steps["mapped " + text(seconds)] = [=](World&) { return mapped_throughput(seconds, mapped_port, 80); };
-    }
+    steps["masqueraded"] = [](World&) { return masqueraded_throughput(); };
+    steps["mapped"] = [](World&) { return mapped_throughput(mapped_port, 80); };
 }
 
 Sample version(World& world, const std::string& plugin) {

@@ -47,13 +47,12 @@ double connect_to(const sockaddr_in& there) {
 }
 
 Sample throughput(const std::string& server_netns, const std::string& client_netns, const std::string& address,
-                  int seconds, int server_port, int client_port) {
+                  int server_port, int client_port) {
     const std::string gigabits =
         sh("ip netns exec " + server_netns + " iperf3 -s -1 -p " + std::to_string(server_port) +
-           " >/dev/null 2>&1 & for i in $(seq 100); do ip netns exec " + server_netns +
-           " ss -Hltn sport = :" + std::to_string(server_port) +
-           " | grep -q . && break; sleep 0.05; done; ip netns exec " + client_netns + " timeout 30 iperf3 -J -c " +
-           address + " -p " + std::to_string(client_port) + " -t " + std::to_string(seconds) +
+           " >/dev/null 2>&1 & for i in $(seq 100); do ip netns exec " + server_netns + " ss -Hltn sport = :" +
+           std::to_string(server_port) + " | grep -q . && break; sleep 0.05; done; ip netns exec " + client_netns +
+           " timeout 30 iperf3 -J -c " + address + " -p " + std::to_string(client_port) + " -t 1" +
            " | jq '(.end.sum_received.bits_per_second // 0) / 1e9'; kill $! 2>/dev/null; true");
     const double value = std::atof(gigabits.c_str());
     return {.failures = value > 0 ? 0 : 1, .gigabits = value};
@@ -122,12 +121,12 @@ Sample connect_once(int port) {
     return {.microseconds = std::max(took, 0.0), .failures = took < 0 ? 1 : 0};
 }
 
-Sample masqueraded_throughput(int seconds) {
-    return throughput("out", "c1", "198.51.100.2", seconds, 5201, 5201);
+Sample masqueraded_throughput() {
+    return throughput("out", "c1", "198.51.100.2", 5201, 5201);
 }
 
-Sample mapped_throughput(int seconds, int host_port, int container_port) {
-    return throughput("c1", "out", host_address, seconds, container_port, host_port);
+Sample mapped_throughput(int host_port, int container_port) {
+    return throughput("c1", "out", host_address, container_port, host_port);
 }
 
 } // namespace bench

@@ -13,8 +13,8 @@ Sample start_server(World& world, int port);
 Sample stop_server(World& world);
 /// From outside to a mapped port of this host: the time until the connection stands.
 Sample connect_once(int port);
-/// iperf3 for some seconds, into Sample::gigabits: from c1 to outside, masqueraded; from outside to c1, port-mapped.
-Sample masqueraded_throughput(int seconds);
-Sample mapped_throughput(int seconds, int host_port, int container_port);
+/// iperf3 for a second, into Sample::gigabits: from c1 to outside, masqueraded; from outside to c1, port-mapped.
+Sample masqueraded_throughput();
+Sample mapped_throughput(int host_port, int container_port);
 
 } // namespace bench
