@@ -285,6 +285,19 @@ TEST_CASE("bandwidth: a second ADD without a DEL is refused, and the limits stay
     CHECK_MESSAGE(answer.ok(), answer.out);
 }
 
+TEST_CASE("bandwidth: what an earlier veth of the container left is replaced") {
+    World world;
+    with_veth(world);
+    REQUIRE(invoke(bandwidth("ADD")).ok());
+    sh("ip link del hostv; ip netns del c1"); // bridge's DEL or GC, and then no more
+    with_veth(world);
+    const Answer answer = invoke(bandwidth("ADD"));
+    CHECK_MESSAGE(answer.ok(), answer.out);
+    CHECK(invoke(bandwidth("CHECK")).ok());
+    CHECK(invoke(bandwidth("DEL")).ok());
+    CHECK(ifbs() == "");
+}
+
 TEST_CASE("bandwidth: two interfaces of one container on one network are limited each") {
     World world;
     const std::string c1 = with_veth(world);

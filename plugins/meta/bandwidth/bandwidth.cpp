@@ -83,7 +83,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     // The ifb comes first: when it tells that all is done already, nothing has been touched.
     std::optional<Link> ifb;
     if (config.egress.is_set())
-        ifb = bandwidth::create_ifb(host, call, veth.mtu, undo);
+        ifb = bandwidth::create_ifb(host, call, veth, undo);
     if (config.ingress.is_set())
         limit_ingress(host, veth, config, undo);
     if (ifb) {

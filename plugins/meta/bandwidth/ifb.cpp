@@ -6,6 +6,7 @@
 #include "os/log.h"
 #include "os/sha512.h"
 #include "os/text.h"
+#include "shaper.h"
 
 namespace bandwidth {
 
@@ -22,11 +23,11 @@ bool has_owner(const netlink::Link& link, std::string_view owner) {
 }
 
 /// Without an alias it is the Go suite's, or ours from an ADD that was killed right after making it. The Go suite gives
-/// it a discipline next.
-bool is_half_made(netlink::Rtnl& host, const netlink::Link& link, std::string_view owner) {
+/// it a discipline next. A finished one through which the veth does not lead was another veth's, which has gone.
+bool is_left_over(netlink::Rtnl& host, const netlink::Link& link, std::string_view owner, const netlink::Link& veth) {
     if (link.alias.empty())
         return link.kind == "ifb" && !host.find_qdisc(link.index, netlink::way_out);
-    return has_owner(link, owner) && link.alias != endpoint::alias_of(owner);
+    return has_owner(link, owner) && (link.alias != endpoint::alias_of(owner) || !is_redirected(host, veth, link));
 }
 
 bool create(netlink::Rtnl& host, const std::string& name, unsigned mtu) {
@@ -38,16 +39,16 @@ bool create(netlink::Rtnl& host, const std::string& name, unsigned mtu) {
     }
 }
 
-/// One try under one name; nothing when the name is taken by something that is not half-made.
+/// One try under one name; nothing when the name is taken by something that is not left over.
 std::optional<netlink::Link> try_create(netlink::Rtnl& host, const std::string& owner, const std::string& name,
-                                        unsigned mtu, os::Undo& undo) {
-    if (!create(host, name, mtu)) {
+                                        const netlink::Link& veth, os::Undo& undo) {
+    if (!create(host, name, veth.mtu)) {
         const auto existing = host.find_link(name);
-        if (existing && !is_half_made(host, *existing, owner))
+        if (existing && !is_left_over(host, *existing, owner, veth))
             return std::nullopt;
         if (existing)
             host.delete_link(existing->index);
-        if (!create(host, name, mtu))
+        if (!create(host, name, veth.mtu))
             return std::nullopt;
     }
     undo.push(os::cat("ifb ", name), [name] { netlink::Rtnl().delete_link(name); });
@@ -63,11 +64,11 @@ std::vector<std::string> ifb_names(const cni::Invocation& call) {
     return {name_for(text), name_for(os::cat(text, "/", call.ifname))};
 }
 
-netlink::Link create_ifb(netlink::Rtnl& host, const cni::Invocation& call, unsigned mtu, os::Undo& undo) {
+netlink::Link create_ifb(netlink::Rtnl& host, const cni::Invocation& call, const netlink::Link& veth, os::Undo& undo) {
     const std::string owner = call.owner();
     try {
         for (const std::string& name : ifb_names(call)) {
-            if (const auto link = try_create(host, owner, name, mtu, undo))
+            if (const auto link = try_create(host, owner, name, veth, undo))
                 return *link;
             const auto existing = host.find_link(name);
             if (existing && has_owner(*existing, owner))
