@@ -10,6 +10,7 @@
 
 #include "nftables/intact.h"
 #include "nftables/masquerade.h"
+#include "os/hash.h"
 #include "os/log.h"
 #include "os/text.h"
 
@@ -22,6 +23,8 @@ using inet::Family;
 std::string set_for(Family family) {
     return family == Family::v4 ? "accepted4" : "accepted6";
 }
+
+constexpr const char* owners_map = "accepted_owners";
 
 std::vector<Set> sets() {
     return {{.name = set_for(Family::v4), .key = {Field::ipv4_addr}},
@@ -58,6 +61,7 @@ std::vector<Chain> chains() {
 
 Fragment fragment(bool marks) {
     Fragment fragment{.name = marks ? "accepted_marks" : "accepted", .table = shared_table(), .sets = sets()};
+    fragment.sets.push_back({.name = owners_map, .key = {Field::mark, Field::mark}, .data = {Field::mark}});
     if (marks)
         fragment.chains = chains();
     return fragment;
@@ -67,6 +71,20 @@ Element element_for(const inet::Address& address, const std::string& owner) {
     return {.set = set_for(address.family()), .key = key_of(address), .owner = owner};
 }
 
+Element record(const std::string& owner, std::span<const inet::Address> addresses) {
+    Element record{.set = owners_map, .key = key_of_owner(owner), .owner = owner};
+    std::uint64_t hash = 0;
+    for (const inet::Address& address : addresses)
+        hash = os::hash_bytes(std::as_bytes(address.bytes()), hash);
+    append_mark(record.data, static_cast<std::uint32_t>(hash));
+    return record;
+}
+
+std::optional<Element> find_record(Socket& socket, const std::string& owner) {
+    auto record = find(socket, shared_table(), owners_map, key_of_owner(owner));
+    return record && record->owner == owner ? std::move(record) : std::nullopt;
+}
+
 } // namespace
 
 void add_accepted(Socket& socket, const std::string& owner, std::span<const inet::Address> addresses, bool marks) {
@@ -74,6 +92,7 @@ void add_accepted(Socket& socket, const std::string& owner, std::span<const inet
     Wanted wanted{.fragment = &base};
     for (const inet::Address& address : addresses)
         wanted.elements.push_back(element_for(address, owner));
+    wanted.elements.push_back(record(owner, addresses));
     (void)create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
         os::warn(os::cat("accepting the traffic of the same address was asked for by ", theirs.owner,
                          " too: it has gone without a DEL, or its subnet overlaps with this network's"));
@@ -93,15 +112,22 @@ std::vector<Element> list_accepted(Socket& socket, const OwnerTest& test) {
 }
 
 std::vector<Element> find_accepted(Socket& socket, const std::string& owner, std::span<const inet::Address> known) {
-    std::vector<Element> own;
-    for (const inet::Address& address : known) {
-        auto element = find(socket, shared_table(), set_for(address.family()), key_of(address));
-        if (element && element->owner == owner)
-            own.push_back(std::move(*element));
-    }
-    if (!known.empty() && own.size() >= known.size())
-        return own;
-    return list_accepted(socket, [&](const std::string& other) { return other == owner; });
+    const auto found = find_record(socket, owner);
+    if (found ? found->data != record(owner, known).data : known.empty())
+        return list_accepted(socket, [&](const std::string& other) { return other == owner; });
+    std::vector<Element> keys;
+    for (const inet::Address& address : known)
+        keys.push_back(element_for(address, owner));
+    return find_owned(socket, shared_table(), keys, owner);
+}
+
+void remove_accepted(Socket& socket, const std::string& owner, std::vector<Element> elements) {
+    elements.push_back(record(owner, {}));
+    remove_owned(socket, shared_table(), std::move(elements), owner);
+}
+
+void gc_accepted(Socket& socket, const OwnerTest& is_stale) {
+    remove_all_owned(socket, shared_table(), {set_for(Family::v4), set_for(Family::v6), owners_map}, is_stale);
 }
 
 std::string owner_of_accepted(Socket& socket, const inet::Address& address) {

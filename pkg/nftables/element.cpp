@@ -2,6 +2,7 @@
 #include "nftables/element.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 #include <netinet/in.h>
@@ -13,6 +14,7 @@
 #include "nftables/element_message.h"
 #include "os/hash.h"
 #include "os/netlink_attribute.h"
+#include "os/sha512.h"
 #include "os/text.h"
 
 namespace nft {
@@ -84,6 +86,18 @@ void append_mark(Bytes& bytes, std::uint32_t mark) {
 
 Bytes key_of(const inet::Address& address) {
     return Bytes(address.bytes());
+}
+
+Bytes key_of_owner(std::string_view owner) {
+    constexpr std::size_t digits = 8; // of 32 bits
+    const std::string hash = os::sha512_hex(owner);
+    Bytes key;
+    for (const std::size_t at : {std::size_t{0}, digits}) {
+        std::uint32_t value = 0;
+        std::from_chars(&hash[at], &hash[at + digits], value, 16);
+        append_mark(key, value);
+    }
+    return key;
 }
 
 std::string_view wire::comment_in(std::span<const std::uint8_t> userdata) {

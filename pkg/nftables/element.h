@@ -26,6 +26,7 @@ void append_mac(Bytes& bytes, const inet::Mac& mac);
 void append_ifname(Bytes& bytes, std::string_view name); ///< 16 bytes, zero-padded
 void append_mark(Bytes& bytes, std::uint32_t mark);      ///< host order, as the kernel keeps marks
 [[nodiscard]] Bytes key_of(const inet::Address& address);
+[[nodiscard]] Bytes key_of_owner(std::string_view owner); ///< two marks: the first 64 bits of its SHA-512
 
 /// One element of a set, a map (data) or a verdict map (jump). Owner and note are its comment, as `nft list` prints it.
 struct Element {

@@ -381,6 +381,27 @@ TEST_CASE("firewall: an address that a lost container had is taken over, with a 
     CHECK(has(elements(), "net/c2/eth0"));
 }
 
+TEST_CASE("firewall: added again with another address, it forgets the one before, and DEL takes all") {
+    for (const int number : {1000, 1, 8, 16, 24, 32, 40, 48}) { // the second ADD is killed at this system call
+        CAPTURE(number);
+        World world;
+        REQUIRE(firewall("ADD", firewall_config()).ok());
+        json other = firewall_config();
+        other["prevResult"]["ips"][0]["address"] = "10.9.0.7/24";
+        const Answer second = invoke({.plugin = "firewall",
+                                      .config = other,
+                                      .netns = "/run/netns/c1",
+                                      .wrapper = {FAILAT, std::to_string(number), "KILL"}});
+        if (second.ok()) {
+            CHECK(has(elements(), "10.9.0.7 comment \"net/c1/eth0\""));
+            CHECK(!has(elements(), "10.9.0.2 comment"));
+            CHECK(has(elements(), "fd09::2 comment \"net/c1/eth0\""));
+        }
+        CHECK(firewall("DEL", other).ok());
+        CHECK_MESSAGE(elements().empty(), elements());
+    }
+}
+
 TEST_CASE("firewall: an ADD killed anywhere is healed by the next, and by DEL") {
     for (int number = 20;; number += 8) {
         CAPTURE(number);

@@ -31,31 +31,6 @@ std::vector<inet::Family> filtered_by_iptables(nft::Socket& nftables, const Addr
     return families;
 }
 
-void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress) {
-    const Addresses addresses = firewall::addresses_of(config.prev_result);
-    try {
-        nft::Socket nftables;
-        nft::set_ingress(nftables, call.network, ingress.bridge, ingress.policy);
-        if (!ingress.ports.empty())
-            nft::isolate_ports(nftables, call.owner(), ingress.ports);
-        const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
-        if (!addresses.empty())
-            nft::add_accepted(nftables, call.owner(), addresses, !filtered.empty());
-        for (const inet::Family family : filtered)
-            nft::let_through_iptables(nftables, family, config.admin_chain);
-    } catch (const nft::Error& error) {
-        throw cni::Error(os::cat("unable to set up nftables rules for forwarded traffic: ", error.what()));
-    }
-}
-
-void join_zone(const Config& config) {
-    auto zone = firewall::Zone::open(config);
-    for (const inet::Address& address : firewall::addresses_of(config.prev_result)) {
-        if (zone)
-            zone->add(address);
-    }
-}
-
 // There is nobody to tell when firewalld has gone: its zones have gone with it.
 void leave_zone(const Config& config, const Addresses& addresses) {
     Config present = config;
@@ -75,6 +50,42 @@ Addresses addresses_in(const std::vector<nft::Element>& elements) {
     return addresses;
 }
 
+/// What an earlier ADD of this attachment, which nobody undid, let through besides.
+void forget_others(nft::Socket& nftables, const Config& config, const std::string& owner, const Addresses& wanted) {
+    auto others = nft::find_accepted(nftables, owner, wanted);
+    std::erase_if(others, [&](const nft::Element& element) {
+        return std::ranges::find(wanted, nft::address_of(element)) != wanted.end();
+    });
+    leave_zone(config, addresses_in(others));
+    nft::remove_owned(nftables, nft::shared_table(), std::move(others), owner);
+}
+
+void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress) {
+    const Addresses addresses = firewall::addresses_of(config.prev_result);
+    try {
+        nft::Socket nftables;
+        nft::set_ingress(nftables, call.network, ingress.bridge, ingress.policy);
+        if (!ingress.ports.empty())
+            nft::isolate_ports(nftables, call.owner(), ingress.ports);
+        forget_others(nftables, config, call.owner(), addresses);
+        const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
+        if (!addresses.empty())
+            nft::add_accepted(nftables, call.owner(), addresses, !filtered.empty());
+        for (const inet::Family family : filtered)
+            nft::let_through_iptables(nftables, family, config.admin_chain);
+    } catch (const nft::Error& error) {
+        throw cni::Error(os::cat("unable to set up nftables rules for forwarded traffic: ", error.what()));
+    }
+}
+
+void join_zone(const Config& config) {
+    auto zone = firewall::Zone::open(config);
+    for (const inet::Address& address : firewall::addresses_of(config.prev_result)) {
+        if (zone)
+            zone->add(address);
+    }
+}
+
 /// Everything of one owner. The elements go last: they tell a later call what the zone still has. A zone may have more
 /// than they say (the Go suite's), but not what is another owner's by now.
 void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner) {
@@ -89,7 +100,7 @@ void withdraw(nft::Socket& nftables, const Config& config, const std::string& ow
         std::ranges::move(addresses_in(own), std::back_inserter(leaving));
     });
     leave_zone(config, leaving);
-    nft::remove_owned(nftables, nft::shared_table(), own, owner);
+    nft::where_supported([&] { nft::remove_accepted(nftables, owner, own); });
 }
 
 cni::Result add(const cni::Invocation& call, os::Undo& undo) {
@@ -155,8 +166,7 @@ void gc(const cni::Invocation& call) {
     cni::Errors errors;
     errors.collect([&] { nft::where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
     errors.collect([&] { leave_zone(config, addresses_in(stale)); });
-    for (const nft::Element& element : stale)
-        errors.collect([&] { nft::remove_owned(nftables, nft::shared_table(), {element}, element.owner); });
+    errors.collect([&] { nft::where_supported([&] { nft::gc_accepted(nftables, is_stale); }); });
     errors.throw_if_any();
 }
 

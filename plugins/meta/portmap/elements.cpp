@@ -2,7 +2,6 @@
 #include "elements.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "os/hash.h"
@@ -113,15 +112,6 @@ std::uint64_t hash_further(std::uint64_t hash, const nft::Element& key) {
     return os::hash_bytes(std::as_bytes(std::span(key.key_end)), hash);
 }
 
-/// 32 bits of a hash, of which there are several.
-std::uint32_t digest(std::string_view text, std::size_t number) {
-    constexpr std::size_t digits = 8;
-    const std::string hash = os::sha512_hex(text).substr(number * digits, digits);
-    std::uint32_t value = 0;
-    std::from_chars(hash.data(), hash.data() + hash.size(), value, 16);
-    return value;
-}
-
 } // namespace
 
 std::vector<nft::Element> elements(const Config& config, const Targets& targets, const std::string& owner) {
@@ -160,9 +150,7 @@ nft::Element record(const Config& config, const Targets& targets, const std::str
 }
 
 nft::Element record_key(const std::string& owner) {
-    nft::Element record = element(mapped_attachments, {});
-    nft::append_mark(record.key, digest(owner, 0));
-    nft::append_mark(record.key, digest(owner, 1));
+    nft::Element record = element(mapped_attachments, nft::key_of_owner(owner));
     record.owner = owner;
     return record;
 }
