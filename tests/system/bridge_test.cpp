@@ -298,6 +298,7 @@ TEST_CASE("bridge: IPv6 addresses are usable when ADD returns") {
     const std::string c1 = world.netns("c1");
     added(bridge_config({{"ipam", ipam({"fd09::/64"})}}));
     CHECK(!contains(sh("ip -6 addr show dev eth0 scope global", c1), "tentative"));
+    CHECK(!contains(sh("ip -6 addr show dev br0 scope global"), "tentative"));
     // The kernel joins the group of an address's askers in a work queue, which a busy host holds up: the first question
     // may get lost, and is asked again after a second.
     CHECK(works("ping -c1 -W3 fd09::1", c1));
