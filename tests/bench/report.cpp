@@ -57,6 +57,23 @@ std::string milliseconds(double microseconds) {
     return number(microseconds / 1000, microseconds < 10000 ? 2 : 1);
 }
 
+namespace {
+
+/// One number when all have as many.
+std::string counts(const Case& one, const std::vector<std::string>& contestants) {
+    std::string text;
+    bool same = true;
+    for (const std::string& contestant : contestants) {
+        if (!one.has(contestant))
+            continue;
+        same = same && one.count(contestant) == one.count(contestants.front());
+        text += (text.empty() ? "" : " / ") + std::to_string(one.count(contestant));
+    }
+    return same ? std::to_string(one.count(contestants.front())) : text;
+}
+
+} // namespace
+
 std::string table(const std::vector<Case>& cases, const std::vector<std::string>& contestants) {
     std::string out = "| case | n |", rule = "|---|---|";
     for (const std::string& contestant : contestants) {
@@ -71,7 +88,7 @@ std::string table(const std::vector<Case>& cases, const std::vector<std::string>
     }
     out += " failed |\n" + rule + "---|\n";
     for (const Case& one : cases) {
-        out += "| " + one.name() + " | " + std::to_string(one.count(contestants.front())) + " |";
+        out += "| " + one.name() + " | " + counts(one, contestants) + " |";
         std::string ratios, failures;
         for (const std::string& contestant : contestants) {
             if (!one.has(contestant)) {
