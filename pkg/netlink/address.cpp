@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "netlink/request.h"
-#include "os/text.h"
 
 namespace netlink {
 
@@ -61,8 +60,7 @@ std::vector<Found> list(nl_sock* socket, Index index, std::optional<inet::Family
         if (address && address->family() == family_told) // a v4-mapped one reads as IPv4 and is nothing we ever set
             found.push_back({{*address, answer->ifa_prefixlen}, flags});
     };
-    query(socket, message, {"list addresses of", os::cat("link ", static_cast<int>(index))}, read,
-          [&] { found.clear(); });
+    query(socket, message, {"list addresses of", name_of(index)}, read, [&] { found.clear(); });
     return found;
 }
 

@@ -21,10 +21,6 @@ namespace {
 
 constexpr std::size_t most_ranges = 120; // in one request: two attributes of 8 bytes each
 
-std::string name_of(std::string_view what, Index index) {
-    return os::cat(what, " ", static_cast<int>(index));
-}
-
 ifinfomsg port_header(Index port) {
     ifinfomsg header{};
     header.ifi_family = PF_BRIDGE;
@@ -126,7 +122,7 @@ std::optional<BridgeVlans> Rtnl::bridge_vlans(Index bridge) {
     Message message(RTM_GETLINK, 0, header);
     message.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     std::optional<BridgeVlans> vlans;
-    query(socket_.get(), message, {"look up VLANs of", name_of("bridge", bridge)},
+    query(socket_.get(), message, {"look up VLANs of", os::cat("bridge ", static_cast<int>(bridge))},
           [&](nlmsghdr* reply) { vlans = read_bridge(reply); });
     return vlans;
 }
@@ -139,7 +135,7 @@ void Rtnl::add_port_vlans(Index port, std::span<const PortVlan> vlans) {
             for (const PortVlan& range : vlans.first(std::min(vlans.size(), most_ranges)))
                 put_range(message, range);
         }
-        request(socket_.get(), message, {"add VLANs to", name_of("link", port)});
+        request(socket_.get(), message, {"add VLANs to", name_of(port)});
     }
 }
 
@@ -150,7 +146,7 @@ void Rtnl::delete_port_vlan(Index port, std::uint16_t vlan) {
         const Nest spec(message, IFLA_AF_SPEC);
         put_vlan(message, vlan, 0);
     }
-    (void)request_unless(socket_.get(), message, {"delete VLAN of", name_of("link", port)}, ENOENT);
+    (void)request_unless(socket_.get(), message, {"delete VLAN of", name_of(port)}, ENOENT);
 }
 
 std::optional<std::vector<PortVlan>> Rtnl::port_vlans(Index port) {
@@ -161,7 +157,7 @@ std::optional<std::vector<PortVlan>> Rtnl::port_vlans(Index port) {
     std::vector<PortVlan> vlans;
     try {
         query(
-            socket_.get(), message, {"list VLANs of", name_of("link", port)},
+            socket_.get(), message, {"list VLANs of", name_of(port)},
             [&](nlmsghdr* reply) { read_port(reply, port, vlans); }, [&] { vlans.clear(); });
     } catch (const Error& error) {
         if (error.err() == EOPNOTSUPP)

@@ -10,7 +10,6 @@
 #include <linux/tc_act/tc_mirred.h>
 
 #include "netlink/request.h"
-#include "os/text.h"
 
 namespace netlink {
 
@@ -22,10 +21,6 @@ tcmsg header_of(Index link, Handle parent) {
     header.tcm_ifindex = static_cast<int>(link);
     header.tcm_parent = static_cast<std::uint32_t>(parent);
     return header;
-}
-
-std::string name_of(Index link) {
-    return os::cat("link ", static_cast<int>(link));
 }
 
 /// A selector without keys matches nothing, one with an empty key everything.

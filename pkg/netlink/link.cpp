@@ -98,13 +98,13 @@ void change_flags(nl_sock* socket, Index index, unsigned flags, unsigned mask, s
     header.ifi_flags = flags;
     header.ifi_change = mask;
     Message message(RTM_NEWLINK, 0, header);
-    request(socket, message, {operation, os::cat("link ", static_cast<int>(index))});
+    request(socket, message, {operation, name_of(index)});
 }
 
 void change_number(nl_sock* socket, Index index, int attribute, unsigned value, std::string_view operation) {
     Message message(RTM_NEWLINK, 0, header_of(index));
     message.put_u32(attribute, value);
-    request(socket, message, {operation, os::cat("link ", static_cast<int>(index))});
+    request(socket, message, {operation, name_of(index)});
 }
 
 // `peer`: nullptr for the namespace of the other end.
@@ -299,7 +299,7 @@ void Rtnl::set_tx_queue_length(Index index, unsigned packets) {
 void Rtnl::set_mac(Index index, const inet::Mac& mac) {
     Message message(RTM_NEWLINK, 0, header_of(index));
     message.put(IFLA_ADDRESS, mac.bytes.data(), mac.bytes.size());
-    request(socket_.get(), message, {"set MAC of", os::cat("link ", static_cast<int>(index))});
+    request(socket_.get(), message, {"set MAC of", name_of(index)});
 }
 
 void Rtnl::set_alias(const std::string& name, const std::string& alias, bool up) {
@@ -323,7 +323,7 @@ void Rtnl::set_port(Index index, const PortSettings& settings) {
         if (settings.isolated)
             message.put_u8(IFLA_BRPORT_ISOLATED, 1);
     }
-    request(socket_.get(), message, {"set bridge port flags of", os::cat("link ", static_cast<int>(index))});
+    request(socket_.get(), message, {"set bridge port flags of", name_of(index)});
 }
 
 } // namespace netlink

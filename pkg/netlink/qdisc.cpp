@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 
 #include "netlink/request.h"
-#include "os/text.h"
 
 namespace netlink {
 
@@ -21,10 +20,6 @@ tcmsg header_of(Index link, Handle parent, Handle id = {}) {
     header.tcm_parent = static_cast<std::uint32_t>(parent);
     header.tcm_handle = static_cast<std::uint32_t>(id);
     return header;
-}
-
-std::string name_of(Index link) {
-    return os::cat("link ", static_cast<int>(link));
 }
 
 /// Rates from 2^32 on have an attribute beside the 32 bits of old.

@@ -16,6 +16,7 @@
 
 #include "os/deadline.h"
 #include "os/netlink_message.h"
+#include "os/text.h"
 
 namespace netlink {
 
@@ -141,6 +142,10 @@ Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const
 }
 
 } // namespace
+
+std::string name_of(Index link) {
+    return os::cat("link ", static_cast<int>(link));
+}
 
 Message::Message(int type, int flags, const void* header, std::size_t size) {
     message_.reset(spare != nullptr ? std::exchange(spare, nullptr) : nlmsg_alloc_size(most_bytes));

@@ -25,6 +25,9 @@ struct Subject {
     std::string_view object;
 };
 
+/// "link 7": one of which the index is all that is known.
+[[nodiscard]] std::string name_of(Index link);
+
 /// One message in the making. Running out of memory is std::bad_alloc.
 class Message {
   public:
