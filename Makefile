@@ -94,7 +94,7 @@ test-vm: configure ## on Debian's stock kernel in a virtual machine: what this h
 	cmake --build $(BUILD)
 	VM_DIR=$(abspath $(BUILD))/vm tests/vm/all.sh $(BUILD) $(if $(LONG),long)
 
-test-e2e: all ## containerd, CRI, podman, buildah, cnitool on bin/, on the Go suite, on both; LONG=1: more pods
+test-e2e: all ## containerd, CRI, podman, buildah, cnitool on bin/, on the Go suite, on both; LONG=1: kubelet too, more pods
 	.ci/packages.sh e2e
 	LONG=$(LONG) tests/e2e/run.sh
 

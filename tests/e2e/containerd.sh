@@ -54,3 +54,30 @@ END
 END
     esac
 } >containerd.toml
+
+# A list of pods' network, as a template: containerd makes a list of it when it is told the node's prefixes, as kubelet does;
+# until then there is no network.
+pod_network() { # [PLUGIN]: one more, before firewall
+    sed "s/VERSION/$(list_version)/" <<'END'
+{"cniVersion": "VERSION", "name": "e2e", "plugins": [
+  {"type": "bridge", "bridge": "e2e0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+            "ranges": [{{range $i, $range := .PodCIDRRanges}}{{if $i}}, {{end}}[{"subnet": "{{$range}}"}]{{end}}]}},
+  {"type": "portmap", "snat": true, "capabilities": {"portMappings": true}},
+  {"type": "bandwidth", "capabilities": {"bandwidth": true}},
+END
+    printf '  %s\n' ${1:+"$1,"} '{"type": "firewall"}]}'
+}
+shaped() { # into the pod at its host veth, out of it at an ifb
+    [ "$(tc qdisc show | grep -c '^qdisc tbf .* rate 50Mbit')" = 2 ] && [ "$(ip -br link show type ifb | wc -l)" = 1 ]
+}
+# How many pods are started at once.
+many_pods() {
+    if [ "${LONG:-}" = 1 ] && [ "$plugin_set" != ours-go ]; then
+        echo 50
+    elif [ "$plugin_set" = ours ]; then
+        echo 12
+    else
+        echo 5
+    fi
+}

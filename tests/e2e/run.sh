@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [CLIENT…]: real clients on our plugins, on the Go suite's, and on both: made by the one, removed by the other.
+# LONG=1: kubelet as well, which has to be built, and more pods at once.
 # The last line is the sum: 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/sum.sh
 ours=${CNI_BIN_DIR:-$PWD/bin} go=${GO_BIN_DIR:-/usr/lib/cni}
-[ $# -gt 0 ] || set -- ctr cri podman buildah cnitool readme
+[ $# -gt 0 ] || set -- ctr cri podman buildah cnitool readme ${LONG:+kubelet}
 
 # What the clients would use if they were not kept off it.
 machine() {

@@ -14,17 +14,7 @@ private_machine "$0" "$@"
 make_image image.tar
 mkdir logs
 containerd_config cri "$PWD/template"
-# containerd makes a list of it when it is told the node's addresses, as kubelet does; until then there is no network.
-sed "s/VERSION/$(list_version)/" >template <<'END'
-{"cniVersion": "VERSION", "name": "e2e", "plugins": [
-  {"type": "bridge", "bridge": "e2e0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
-            "ranges": [{{range $i, $range := .PodCIDRRanges}}{{if $i}}, {{end}}[{"subnet": "{{$range}}"}]{{end}}]}},
-  {"type": "portmap", "snat": true, "capabilities": {"portMappings": true}},
-  {"type": "bandwidth", "capabilities": {"bandwidth": true}},
-  {"type": "halt"},
-  {"type": "firewall"}]}
-END
+pod_network '{"type": "halt"}' >template
 # Where ADD stops as long as there is a file: for what happens in the middle of it.
 cat >/opt/cni/bin/halt <<'END'
 #!/bin/sh
@@ -67,9 +57,6 @@ namespace() { # POD: name of its network namespace
         jq -r '.info.info.runtimeSpec.linux.namespaces[] | select(.type == "network") | .path | split("/")[-1]'
 }
 page_from() { is "$(in_pod "$1" sh -c "$get_page" get "$2" "$3")" "$4"; }
-shaped() { # into the pod at its host veth, out of it at an ifb
-    [ "$(tc qdisc show | grep -c '^qdisc tbf .* rate 50Mbit')" = 2 ] && [ "$(ip -br link show type ifb | wc -l)" = 1 ]
-}
 
 must 'containerd is up' daemon
 check 'Status: the network is not ready without a list' not ready
@@ -132,9 +119,7 @@ check 'the host port answers after the restart' page_at 127.0.0.1 18080 hello-p1
 check 'PodSandboxStatus is the same after the restart' is "$(addresses p1)" "$p1 $p1v6"
 
 # A node that starts its pods again.
-many=5
-[ "$plugin_set" != ours ] || many=12
-[ "${LONG:-}${plugin_set/ours-go/}" != "1$plugin_set" ] || many=50
+many=$(many_pods)
 names=()
 for ((i = 1; i <= many; ++i)); do
     names+=("m$i")
