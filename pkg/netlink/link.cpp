@@ -164,6 +164,13 @@ std::optional<Link> Rtnl::find_link(Index index) {
     return ask_for_link(socket_.get(), message, {"look up link", os::cat(static_cast<int>(index))});
 }
 
+std::optional<Link> Rtnl::find_other_end(const Link& veth) {
+    if (veth.kind != "veth" || veth.peer == 0 || veth.peer_elsewhere)
+        return std::nullopt;
+    auto end = find_link(Index{veth.peer});
+    return end && end->kind == "veth" && end->peer == static_cast<int>(veth.index) ? std::move(end) : std::nullopt;
+}
+
 std::vector<Link> Rtnl::links() {
     Message message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
     message.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);

@@ -102,6 +102,8 @@ class Rtnl {
 
     [[nodiscard]] std::optional<Link> find_link(const std::string& name);
     [[nodiscard]] std::optional<Link> find_link(Index index);
+    /// The other end of a veth of which both ends are in this namespace; empty for any other link.
+    [[nodiscard]] std::optional<Link> find_other_end(const Link& veth);
     /// Every link (a dump: GC, CHECK and STATUS only).
     [[nodiscard]] std::vector<Link> links();
     [[nodiscard]] std::size_t count_ports(Index bridge);

@@ -2,6 +2,7 @@
 #include "nftables/ingress.h"
 
 #include <cerrno>
+#include <optional>
 #include <vector>
 
 #include <netinet/in.h>
@@ -23,7 +24,7 @@ namespace {
 constexpr const char* apart = "apart";
 constexpr const char* own = "apart_own";
 constexpr const char* isolated = "apart_isolated";
-constexpr const char* ports_set = "isolated"; // of table bridge cnative
+constexpr const char *ports_set = "isolated", *gateways = "gateway_ports"; // of table bridge cnative
 
 Fragment fragment() {
     const Selectors way = {Selector::iifname, Selector::oifname};
@@ -55,13 +56,25 @@ std::vector<Element> elements(const std::string& network, const std::string& bri
 }
 
 Fragment ports_fragment() {
-    const auto drop = [](Selector port) { return Rule("isolated_ports").in_set({port}, ports_set).drop(); };
+    const auto drop = [](Selector port, Selector other) {
+        return Rule("isolated_ports").in_set({port}, ports_set).in_set({other}, gateways, true).drop();
+    };
     return {.name = "isolation",
             .table = {.family = NFPROTO_BRIDGE, .name = "cnative"},
-            .sets = {{.name = ports_set, .key = {Field::ifname}}},
-            .chains = {{.name = "isolated_ports",
-                        .hook = Hook{.type = "filter", .number = NF_BR_FORWARD, .priority = 0},
-                        .rules = {drop(Selector::iifname), drop(Selector::oifname)}}}};
+            .sets = {{.name = ports_set, .key = {Field::ifname}}, {.name = gateways, .key = {Field::ifname}}},
+            .chains = {
+                {.name = "isolated_ports",
+                 .hook = Hook{.type = "filter", .number = NF_BR_FORWARD, .priority = 0},
+                 .rules = {drop(Selector::iifname, Selector::oifname), drop(Selector::oifname, Selector::iifname)}}}};
+}
+
+// Shared by the containers of the VLAN, whoever comes first.
+std::optional<Element> gateway_element(const std::string& owner, const std::string& port) {
+    if (port.empty())
+        return std::nullopt;
+    Element element{.set = gateways, .owner = owner.substr(0, owner.find('/'))};
+    append_ifname(element.key, port);
+    return element;
 }
 
 std::vector<Element> port_elements(const std::string& owner, std::span<const std::string> ports) {
@@ -96,12 +109,16 @@ std::string missing_ingress(Socket& socket, const std::string& bridge, Ingress p
     return missing_rules(socket, fragment());
 }
 
-void isolate_ports(Socket& socket, const std::string& owner, std::span<const std::string> ports) {
+void isolate_ports(Socket& socket, const std::string& owner, const Isolation& isolation) {
     const Fragment base = ports_fragment();
     try {
+        std::vector<Element> wanted = port_elements(owner, isolation.ports);
+        const auto gateway = gateway_element(owner, isolation.gateway_port);
+        if (gateway && !find(socket, base.table, gateways, gateway->key))
+            wanted.push_back(*gateway);
         // A port is the container's who has it now.
-        (void)create_owned(socket, {.fragment = &base, .elements = port_elements(owner, ports)},
-                           [](const Element&, const Element&) { return true; });
+        (void)create_owned(socket, {.fragment = &base, .elements = std::move(wanted)},
+                           [](const Element& ours, const Element&) { return ours.set == ports_set; });
     } catch (const Error& error) {
         if (!is_unsupported(error.err()) && error.err() != ENOENT)
             throw;
@@ -123,16 +140,19 @@ void gc_ports(Socket& socket, const OwnerTest& is_stale) {
     remove_all_owned(socket, ports_fragment().table, {ports_set}, is_stale);
 }
 
-std::string missing_isolation(Socket& socket, const std::string& owner, std::span<const std::string> ports) {
+std::string missing_isolation(Socket& socket, const std::string& owner, const Isolation& isolation) {
     const Fragment base = ports_fragment();
-    const auto wanted = port_elements(owner, ports);
-    for (std::size_t i = 0; i < ports.size(); ++i) {
+    const auto wanted = port_elements(owner, isolation.ports);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
         const auto found = find(socket, base.table, ports_set, wanted[i].key);
         if (!found || found->owner != owner)
-            return os::cat("port ", ports[i], " is not in set ", ports_set,
+            return os::cat("port ", isolation.ports[i], " is not in set ", ports_set,
                            " of table bridge cnative for this container");
     }
-    return ports.empty() ? std::string() : missing_rules(socket, base);
+    const auto gateway = gateway_element(owner, isolation.gateway_port);
+    if (gateway && !find(socket, base.table, gateways, gateway->key))
+        return os::cat("port ", isolation.gateway_port, " is not in set ", gateways, " of table bridge cnative");
+    return wanted.empty() ? std::string() : missing_rules(socket, base);
 }
 
 } // namespace nft

@@ -26,6 +26,14 @@ cat >"$work/bridge.json" <<X
  "macspoofchk":true,"hairpinMode":true,
  "ipam":{"type":"host-local","ranges":[[{"subnet":"10.9.0.0/24"}],[{"subnet":"fd09::/64"}]]}}
 X
+# SWEEP_VLAN=1: bridge with VLANs, where the kernel filters them.
+if [ "${SWEEP_VLAN-}" = 1 ]; then
+    jq -c '. + {vlan: 100, vlanTrunk: [{minID: 200, maxID: 203}, {id: 300}], preserveDefaultVlan: false}' \
+        "$work/bridge.json" >"$work/vlan.json"
+    mv "$work/vlan.json" "$work/bridge.json"
+    # Otherwise what is only bridged on its way to the gateway is masqueraded (README of bridge).
+    echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables
+fi
 cp "$work/bridge.json" "$work/host-local.json"
 cat >"$work/portmap.base" <<'X'
 {"cniVersion":"1.1.0","name":"net","type":"portmap","snat":true,"runtimeConfig":{"portMappings":[
@@ -69,6 +77,7 @@ state() {
     find /var/lib/cni ! -name 'last_reserved_ip.*' | sort
     find /run/cni/tuning ! -type d 2>/dev/null | sort
     tc qdisc show | grep -v noqueue
+    [ "${SWEEP_VLAN-}" != 1 ] || bridge vlan show
     nft list ruleset 2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//'
     local at
     for at in all default lo br0; do

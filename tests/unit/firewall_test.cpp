@@ -97,6 +97,18 @@ TEST_CASE("firewall config: a policy needs the bridge, the first of the interfac
           std::vector<std::string>{"veth1"});
     CHECK(firewall::ingress_of(config_with("isolated", R"({"name":"br0"},{"name":"eth0","sandbox":"/x"},{"name":"v"})"))
               .ports == std::vector<std::string>{"v"});
+    CHECK(same.vlan_gateway.empty());
+    // The gateway of a VLAN is behind the container's interface, and no port.
+    const auto vlan = firewall::ingress_of(config_with(
+        "isolated", os::cat(three, R"(,{"name":"bwp1"},{"name":"br0.x"},{"name":"br0.100"},{"name":"y"})")));
+    CHECK(vlan.vlan_gateway == "br0.100");
+    CHECK(vlan.ports == std::vector<std::string>{"veth1"});
+    CHECK(firewall::ingress_of(config_with("isolated", R"({"name":"br0"},{"name":"br0.1"},{"name":"v"})")).ports ==
+          std::vector<std::string>{"v"});
+    for (const std::string_view other : {"br1.100", "br0.", "br0x100", "br0.100/", "br0.10000000000000"}) {
+        const std::string fourth = os::cat(three, ",{\"name\":\"", other, "\"}");
+        CHECK(firewall::ingress_of(config_with("isolated", fourth)).vlan_gateway.empty());
+    }
     CHECK(ingress_error("none", three) == "unknown ingress policy: \"none\"");
     CHECK(ingress_error("isolated", "") ==
           "interface needs to be set for ingress policy \"isolated\", make sure to chain "

@@ -52,13 +52,10 @@ netlink::Link find_or_create(netlink::Rtnl& host, const netlink::Link& bridge, c
     return *std::move(link);
 }
 
-// The other end, when the gateway is a veth of which both ends are here, and that end nobody else's.
+// The gateway's other end, unless it is a port of another bridge.
 std::optional<netlink::Link> port_of(netlink::Rtnl& host, const netlink::Link& gateway, const netlink::Link& bridge) {
-    if (gateway.kind != "veth" || gateway.peer == 0 || gateway.peer_elsewhere)
-        return std::nullopt;
-    auto port = host.find_link(netlink::Index{gateway.peer});
-    const bool ours = port && port->kind == "veth" && port->peer == static_cast<int>(gateway.index) &&
-                      (port->master == 0 || port->master == static_cast<int>(bridge.index));
+    auto port = host.find_other_end(gateway);
+    const bool ours = port && (port->master == 0 || port->master == static_cast<int>(bridge.index));
     return ours ? std::move(port) : std::nullopt;
 }
 

@@ -21,6 +21,22 @@ bool is_printable(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+/// As `bridge` calls the gateway of a VLAN.
+bool is_vlan_of(std::string_view name, std::string_view bridge) {
+    return name.size() > bridge.size() + 1 && name.size() <= longest_ifname && name.starts_with(bridge) &&
+           name[bridge.size()] == '.' &&
+           std::ranges::all_of(name.substr(bridge.size() + 1), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Behind the container's interfaces.
+std::string vlan_gateway_of(const std::vector<cni::Interface>& interfaces) {
+    for (std::size_t i = interfaces.size(); i > 0 && interfaces[i - 1].sandbox.empty(); --i) {
+        if (is_vlan_of(interfaces[i - 1].name, interfaces.front().name))
+            return interfaces[i - 1].name;
+    }
+    return {};
+}
+
 /// Absent and empty are the default.
 std::string text_or(const cni::Object& config, std::string_view key, std::string_view fallback) {
     const std::string text = config.text(key);
@@ -115,6 +131,7 @@ IngressPolicy ingress_of(const Config& config) {
     if (ingress.bridge.size() > longest_ifname)
         throw cni::Error(os::cat("prevResult's first interface, the bridge, has a name that none can have: ",
                                  os::quote(ingress.bridge)));
+    ingress.vlan_gateway = vlan_gateway_of(interfaces);
     if (ingress.policy == nft::Ingress::isolated)
         ingress.ports = ports_of(config.prev_result);
     return ingress;
@@ -127,7 +144,8 @@ std::vector<std::string> ports_of(const std::optional<cni::Result>& result) {
         std::vector<std::string> ports;
         for (const cni::Interface& interface : interfaces) {
             const bool is_name = !interface.name.empty() && interface.name.size() <= longest_ifname;
-            if (interface.sandbox.empty() && is_name && interface.name != result->interfaces.front().name)
+            const std::string& bridge = result->interfaces.front().name;
+            if (interface.sandbox.empty() && is_name && interface.name != bridge && !is_vlan_of(interface.name, bridge))
                 ports.push_back(interface.name);
         }
         std::ranges::sort(ports);

@@ -33,7 +33,8 @@ struct Config {
 struct IngressPolicy {
     nft::Ingress policy{};
     std::string bridge;             ///< the first of the result's interfaces; empty for `open`
-    std::vector<std::string> ports; ///< of it, the container's; for `isolated` alone
+    std::string vlan_gateway;       ///< "<bridge>.<vlan>", by which containers of a VLAN are routed; empty without one
+    std::vector<std::string> ports; ///< of the bridge, the container's; for `isolated` alone
 };
 /// Error: `unknown ingress policy: "x"`, or the result names no bridge.
 [[nodiscard]] IngressPolicy ingress_of(const Config& config);

@@ -4,6 +4,7 @@
 
 #include "cni/run.h"
 #include "config.h"
+#include "netlink/rtnl.h"
 #include "nftables/accepted.h"
 #include "nftables/iptables_forward.h"
 #include "nftables/legacy.h"
@@ -60,13 +61,31 @@ void forget_others(nft::Socket& nftables, const Config& config, const std::strin
     nft::remove_owned(nftables, nft::shared_table(), std::move(others), owner);
 }
 
+/// By which the bridge's containers are routed.
+const std::string& routed_by(const firewall::IngressPolicy& ingress) {
+    return ingress.vlan_gateway.empty() ? ingress.bridge : ingress.vlan_gateway;
+}
+
+/// The gateway of a VLAN is a veth whose other end is a port of the bridge, unless somebody made another one.
+nft::Isolation isolation_of(const firewall::IngressPolicy& ingress) {
+    nft::Isolation isolation{.ports = ingress.ports, .gateway_port = {}};
+    if (isolation.ports.empty() || ingress.vlan_gateway.empty())
+        return isolation;
+    netlink::Rtnl host;
+    const auto bridge = host.find_link(ingress.bridge), gateway = host.find_link(ingress.vlan_gateway);
+    const auto port = gateway ? host.find_other_end(*gateway) : std::nullopt;
+    if (bridge && port && port->master == static_cast<int>(bridge->index))
+        isolation.gateway_port = port->name;
+    return isolation;
+}
+
 void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress) {
     const Addresses addresses = firewall::addresses_of(config.prev_result);
     try {
         nft::Socket nftables;
-        nft::set_ingress(nftables, call.network, ingress.bridge, ingress.policy);
-        if (!ingress.ports.empty())
-            nft::isolate_ports(nftables, call.owner(), ingress.ports);
+        nft::set_ingress(nftables, call.network, routed_by(ingress), ingress.policy);
+        if (const nft::Isolation isolation = isolation_of(ingress); !isolation.ports.empty())
+            nft::isolate_ports(nftables, call.owner(), isolation);
         forget_others(nftables, config, call.owner(), addresses);
         const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
         if (!addresses.empty())
@@ -136,9 +155,9 @@ std::vector<std::string> missing(const cni::Invocation& call, const Config& conf
     auto faults = nft::missing_accepted(nftables, call.owner(), addresses, !filtered.empty());
     for (const inet::Family family : filtered)
         std::ranges::move(nft::missing_in_iptables(nftables, family, config.admin_chain), std::back_inserter(faults));
-    if (std::string fault = nft::missing_ingress(nftables, ingress.bridge, ingress.policy); !fault.empty())
+    if (std::string fault = nft::missing_ingress(nftables, routed_by(ingress), ingress.policy); !fault.empty())
         faults.push_back(std::move(fault));
-    if (std::string fault = nft::missing_isolation(nftables, call.owner(), ingress.ports); !fault.empty())
+    if (std::string fault = nft::missing_isolation(nftables, call.owner(), isolation_of(ingress)); !fault.empty())
         faults.push_back(std::move(fault));
     if (auto zone = firewall::Zone::open(config)) {
         for (const inet::Address& address : addresses) {
@@ -191,7 +210,7 @@ int main(int argc, char** argv) {
                      .gc = gc,
                      .status = status,
                      .versions = versions,
-                     .licences = "Apache-2.0; contains libnftnl (GPL-2.0-or-later), libmnl (LGPL-2.1-or-later), JSON "
-                                 "for Modern C++ (MIT): conveyed under the terms of GPL-3.0"},
+                     .licences = "Apache-2.0; contains libnftnl (GPL-2.0-or-later), libnl (LGPL-2.1), libmnl "
+                                 "(LGPL-2.1-or-later), JSON for Modern C++ (MIT): conveyed under the terms of GPL-3.0"},
                     argc, argv);
 }
