@@ -111,6 +111,9 @@ json odd_value(Random& random) {
                                           json::array({json::object()}),
                                           {{"subnet", "10.7.0.0/29"}},
                                           {{"dst", "x"}},
+                                          {{"id", 4094}},
+                                          {{"minID", 200}, {"maxID", 199}},
+                                          json::array({{{"minID", 1}, {"maxID", 4094}}, {{"id", 100}}}),
                                           "isolated",
                                           "same-bridge",
                                           "firewalld",
@@ -137,10 +140,12 @@ json& some_value(Random& random, json& tree) {
 }
 
 void change_value(Random& random, json& config) {
-    static const std::vector<std::string> names{
-        "ipam",          "ranges",  "mtu",  "vlan",   "mac",        "args",    "runtimeConfig",
-        "capabilities",  "ips",     "dns",  "routes", "prevResult", "dataDir", "resolvConf",
-        "ingressPolicy", "backend", "type", "MTU",    "?"};
+    static const std::vector<std::string> names{"ipam",          "ranges",     "mtu",           "vlan",
+                                                "mac",           "args",       "runtimeConfig", "capabilities",
+                                                "ips",           "dns",        "routes",        "prevResult",
+                                                "dataDir",       "resolvConf", "ingressPolicy", "backend",
+                                                "type",          "MTU",        "vlanTrunk",     "preserveDefaultVlan",
+                                                "portIsolation", "?"};
     json& at = some_value(random, config);
     if (at.is_object() && once_in(random, 2))
         at[one_of(random, names)] = odd_value(random);
