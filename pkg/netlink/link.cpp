@@ -73,6 +73,7 @@ std::optional<Link> read_link(nlmsghdr* message) {
     link.master = static_cast<int>(get_u32(attributes[IFLA_MASTER]));
     link.peer = static_cast<int>(get_u32(attributes[IFLA_LINK]));
     link.peer_elsewhere = attributes[IFLA_LINK_NETNSID] != nullptr;
+    link.peer_dying = link.peer_elsewhere && static_cast<int>(get_u32(attributes[IFLA_LINK_NETNSID])) < 0;
     link.promiscuity = get_u32(attributes[IFLA_PROMISCUITY]);
     link.tx_queue_length = get_u32(attributes[IFLA_TXQLEN]);
     if (const nlattr* state = attributes[IFLA_OPERSTATE]; state != nullptr && nla_len(state) >= 1)

@@ -44,6 +44,7 @@ struct Link {
     int master = 0;              ///< index of the bridge, 0 for none
     int peer = 0;                ///< IFLA_LINK: the peer's index in its own namespace
     bool peer_elsewhere = false; ///< which is another than the link's
+    bool peer_dying = false;     ///< and is being taken down by the kernel
     unsigned promiscuity = 0;
     unsigned tx_queue_length = 0;
     int operstate = 0;       ///< IF_OPER_* of <linux/if.h>

@@ -411,29 +411,56 @@ TEST_CASE("portmap elements: the record tells attachments and mappings apart, an
 TEST_CASE("portmap home: deserted when its path leads elsewhere or nowhere, and in doubt not") {
     const std::string path = os::cat("/tmp/cnative-unit-home-", getpid());
     const auto put = [&] { std::ofstream(path) << "x"; };
+    const auto is_deserted = [](std::string_view home) { return portmap::is_deserted(home, "/"); };
     put();
-    const std::string home = portmap::home_at(path);
+    const std::string home = portmap::home_at(path, std::nullopt);
     REQUIRE(home.ends_with(path));
-    CHECK_FALSE(portmap::is_deserted(home));
+    CHECK_FALSE(is_deserted(home));
     std::filesystem::rename(path, path + ".old");
-    CHECK(portmap::is_deserted(home));
+    CHECK(is_deserted(home));
     put();
-    CHECK(portmap::is_deserted(home)); // another one by now
+    CHECK(is_deserted(home)); // another one by now
     std::filesystem::remove(path);
     std::filesystem::rename(path + ".old", path);
-    CHECK_FALSE(portmap::is_deserted(home));
+    CHECK_FALSE(is_deserted(home));
     std::filesystem::remove(path);
-    CHECK(portmap::is_deserted(home));
+    CHECK(is_deserted(home));
     std::string from_elsewhere = home;
     from_elsewhere[home.find(' ') + 1] = 'x'; // another mount namespace
-    CHECK_FALSE(portmap::is_deserted(from_elsewhere));
-    CHECK_FALSE(portmap::is_deserted(""));
-    CHECK_FALSE(portmap::is_deserted("a b c"));
-    const std::string own = portmap::home_at(os::cat("/proc/", getpid(), "/ns/net"));
+    CHECK_FALSE(is_deserted(from_elsewhere));
+    CHECK_FALSE(is_deserted(""));
+    CHECK_FALSE(is_deserted("a b c"));
+    const std::string own = portmap::home_at(os::cat("/proc/", getpid(), "/ns/net"), std::nullopt);
     REQUIRE_FALSE(own.empty());
-    CHECK_FALSE(portmap::is_deserted(own.substr(0, own.rfind(' ')) + " /nowhere")); // a process lives in it
+    CHECK_FALSE(is_deserted(own.substr(0, own.rfind(' ')) + " /nowhere")); // a process lives in it
     for (const char* nobodys : {"/proc/self/ns/net", "/proc/thread-self/ns/net", "/dev/null", "ns/net", "/nowhere", ""})
-        CHECK(portmap::home_at(nobodys).empty());
+        CHECK(portmap::home_at(nobodys, std::nullopt).empty());
+}
+
+TEST_CASE("portmap home: with a veth pair deserted when that is gone, unless the path leads there still") {
+    const std::string path = os::cat("/tmp/cnative-unit-veth-", getpid()), other = path + ".other";
+    std::ofstream(path) << "x";
+    std::ofstream(other) << "x";
+    constexpr netlink::Index lo{1}, nothing{2147483647};
+    const std::string kept = portmap::home_at(path, lo), gone = portmap::home_at(path, nothing);
+    REQUIRE(kept.ends_with(path + " 1"));
+    CHECK_FALSE(portmap::is_deserted(kept, path));
+    CHECK_FALSE(portmap::is_deserted(gone, other));
+    CHECK(portmap::is_deserted(gone, path)); // who asks cannot have the namespace of another: the number is a new one's
+    std::string gone_elsewhere = gone, kept_elsewhere = kept;
+    gone_elsewhere[gone.find(' ') + 1] = kept_elsewhere[kept.find(' ') + 1] = 'x'; // another mount namespace
+    CHECK(portmap::is_deserted(gone_elsewhere, other));
+    CHECK_FALSE(portmap::is_deserted(kept_elsewhere, other));
+    std::filesystem::remove(path);
+    CHECK(portmap::is_deserted(gone, other));
+    CHECK_FALSE(portmap::is_deserted(kept, other));
+    for (const char* odd : {" 0", " -1", " 1x", " x", " 99999999999", " 1 1"})
+        CHECK_FALSE(portmap::is_deserted(gone.substr(0, gone.rfind(' ')) + odd, other));
+    std::filesystem::remove(other);
+    const std::size_t around = portmap::home_at("/tmp", std::nullopt).size() - 4;
+    const std::string longest = "/tmp" + std::string(120 - around - 4, '/');
+    CHECK(portmap::home_at(longest, lo) == portmap::home_at(longest, std::nullopt)); // no room for more
+    CHECK(portmap::home_at(longest, lo).size() == 120);
 }
 
 TEST_CASE("portmap elements: read back for messages") {

@@ -280,4 +280,15 @@ Targets container_addresses(const cni::Result& result, std::string_view ifname) 
     return targets;
 }
 
+std::string host_interface(const cni::Result& result, std::string_view ifname) {
+    std::string before;
+    for (const cni::Interface& interface : result.interfaces) {
+        if (interface.sandbox.empty())
+            before = interface.name;
+        else if (interface.name == ifname)
+            return before;
+    }
+    return {};
+}
+
 } // namespace portmap

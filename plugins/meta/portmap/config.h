@@ -62,5 +62,8 @@ struct Targets {
 };
 /// Addresses of interfaces that are known not to be the container's CNI_IFNAME do not count.
 [[nodiscard]] Targets container_addresses(const cni::Result& result, std::string_view ifname);
+/// The interface of the host that the result tells of last before the container's: the other end of it, with bridge and
+/// ptp. Empty when there is none.
+[[nodiscard]] std::string host_interface(const cni::Result& result, std::string_view ifname);
 
 } // namespace portmap

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 #include <optional>
 
@@ -57,26 +58,43 @@ bool anybody_lives_in(std::string_view netns) {
     return false;
 }
 
+/// A veth goes with its peer, and that with its namespace. Indices are not given twice, unlike numbers of namespaces.
+bool is_cut_off(std::string_view host_end) {
+    int index = 0;
+    const char* const end = host_end.data() + host_end.size();
+    const auto read = std::from_chars(host_end.data(), end, index);
+    if (read.ec != std::errc() || read.ptr != end || index <= 0)
+        return false;
+    netlink::Rtnl host;
+    const auto link = host.find_link(netlink::Index{index});
+    return !link || link->peer_dying;
+}
+
 } // namespace
 
-std::string home_at(const std::string& netns_path) {
+std::string home_at(const std::string& netns_path, std::optional<netlink::Index> host_end) {
     const auto netns = identity(netns_path), here = viewpoint();
     if (!netns || !here || !is_anybodys(netns_path))
         return {};
     std::string home = os::cat(*netns, " ", *here, " ", netns_path);
-    return home.size() > longest ? std::string() : home;
+    if (home.size() > longest)
+        return {};
+    const std::string with_link = host_end ? os::cat(home, " ", static_cast<int>(*host_end)) : home;
+    return with_link.size() > longest ? home : with_link;
 }
 
-bool is_deserted(std::string_view home) {
+bool is_deserted(std::string_view home, const std::string& newcomer) {
     const auto parts = os::split(home, ' ');
-    if (parts.size() != 4 || viewpoint() != os::cat(parts[1], " ", parts[2]))
+    if (parts.size() != 4 && parts.size() != 5)
         return false;
-    const std::string_view netns = parts[0];
-    const std::string path(parts[3]);
+    const bool same_view = viewpoint() == os::cat(parts[1], " ", parts[2]);
+    const std::string netns(parts[0]), path(parts[3]);
     struct stat status {};
     const bool nowhere = stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
     const auto now = identity(path);
-    return (nowhere || (now && *now != netns)) && !anybody_lives_in(netns);
+    if (parts.size() == 5)
+        return is_cut_off(parts[4]) && (!same_view || now != netns || identity(newcomer) == netns);
+    return same_view && (nowhere || (now && *now != netns)) && !anybody_lives_in(netns);
 }
 
 } // namespace portmap

@@ -50,11 +50,24 @@ bool contains(const std::vector<nft::Element>& elements, const nft::Element& wan
     return std::ranges::any_of(elements, [&](const nft::Element& e) { return nft::same_place(e, wanted); });
 }
 
+/// Where the container is to be found, as long as it is there. Its veth pair goes with its namespace.
+std::string home_of(const cni::Invocation& call, const cni::Result& result) {
+    const std::string name = portmap::host_interface(result, call.ifname);
+    std::optional<netlink::Index> host_end;
+    if (!name.empty()) {
+        netlink::Rtnl host;
+        const auto link = host.find_link(name);
+        if (link && link->kind == "veth" && link->peer_elsewhere)
+            host_end = link->index;
+    }
+    return portmap::home_at(call.netns, host_end);
+}
+
 /// All that is to be this attachment's.
 std::vector<nft::Element> wanted_elements(const cni::Invocation& call, const Config& config, const Targets& targets) {
     auto wanted = portmap::elements(config, targets, call.owner());
     wanted.push_back(portmap::record(config, targets, call.owner()));
-    wanted.back().note = portmap::home_at(call.netns);
+    wanted.back().note = home_of(call, *config.prev_result);
     return wanted;
 }
 
@@ -78,7 +91,7 @@ void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wante
 /// What to do about an element in the way.
 class OnTaken {
   public:
-    explicit OnTaken(nft::Socket& nftables) : nftables_(&nftables) {}
+    OnTaken(nft::Socket& nftables, const cni::Invocation& call) : nftables_(&nftables), netns_(call.netns) {}
 
     // One container on two networks has the same mappings on both, for runtimes give them to every network that asks:
     // the first network's stay, as with the Go suite. An address is the container's who wears it now.
@@ -97,7 +110,7 @@ class OnTaken {
         if (std::ranges::find(cleared_away_, owner) != cleared_away_.end())
             return true;
         const auto record = portmap::find_record(*nftables_, owner);
-        if (!record || !portmap::is_deserted(record->note))
+        if (!record || !portmap::is_deserted(record->note, netns_))
             return false;
         os::warn(os::cat(owner, " never gave back its host ports, and its network namespace is gone: they are free"));
         remove(*nftables_, portmap::list_own(*nftables_, owner), owner);
@@ -106,24 +119,26 @@ class OnTaken {
     }
 
     nft::Socket* nftables_;
+    std::string netns_;
     std::vector<std::string> cleared_away_;
 };
 
 void publish(const cni::Invocation& call, const Config& config, const Targets& targets,
              const std::optional<std::string>& device) {
     const nft::Fragment fragment = portmap::fragment();
+    const auto elements = wanted_elements(call, config, targets);
     nft::Wanted wanted{.fragment = &fragment,
                        .subnet_rules = portmap::subnet_rules(config, targets),
                        .chains = portmap::condition_chains(config),
-                       .elements = wanted_elements(call, config, targets),
+                       .elements = elements,
                        .find_overlaps = portmap::find_overlaps};
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables)))
-            remove_others(nftables, wanted_elements(call, config, targets), call.owner());
+        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables, call)))
+            remove_others(nftables, elements, call.owner());
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
     }
