@@ -85,7 +85,8 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
             continue; // settled before, or a ledger entry: the next look finds it
         const bool own = theirs.owner == ours.owner;
         any_own = any_own || own;
-        if (own && same_place(ours, theirs) && theirs.data == ours.data && theirs.jump == ours.jump)
+        if (own && same_place(ours, theirs) && theirs.data == ours.data && theirs.jump == ours.jump &&
+            theirs.note == ours.note)
             missing.erase(place);
         else if (own || on_taken(ours, theirs))
             replaced.push_back(theirs);

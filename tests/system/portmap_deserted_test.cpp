@@ -148,3 +148,22 @@ TEST_CASE("portmap: a container that is gone does not keep its port where each c
     REQUIRE(hosts.network.del("c1", port).ok());
     CHECK(hosts.at(8080) == "--");
 }
+
+TEST_CASE("portmap: a container that is added again is known by the namespace it has now") {
+    Hosts hosts;
+    const json port = ports({mapping(8080, 80)});
+    REQUIRE(hosts.network.add("gone", port).ok());
+    REQUIRE(invoke({.plugin = "bridge",
+                    .command = "DEL",
+                    .config = hosts.network.config(0, nullptr, {}),
+                    .id = "gone",
+                    .netns = "/run/netns/gone"})
+                .ok());
+    const Departure departure;
+    sh("rm /var/lib/cni/networks/net/last_reserved_ip.*"); // the same addresses again
+    hosts.world.netns("gone");
+    REQUIRE(hosts.network.add("gone", port).ok());
+    const Server server("/run/netns/gone", "tcp", 80, "it");
+    CHECK(contains(hosts.network.add("c1", port).msg(), "host port 8080/tcp is taken by container gone (network net)"));
+    CHECK(hosts.at(8080) == "it");
+}
