@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [CLIENT…]: real clients on our plugins, on the Go suite's, and on both: made by the one, removed by the other.
-# LONG=1: kubelet as well, which has to be built, and more pods at once.
+# LONG=1: kubelet as well, which has to be built, and more pods at once. Only by its name: apptainer, which Debian 12 has not.
 # The last line is the sum: 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -37,6 +37,7 @@ echo "note: the clients are Debian's:"
 dpkg-query --show --showformat '      ${Package} ${Version}\n' containerd runc podman buildah crun \
     golang-github-appc-cni-dev containernetworking-plugins iptables
 [ -z "${CONTAINERD_DIR:-}" ] || "$CONTAINERD_DIR/bin/containerd" --version
+[ -z "${APPTAINER_DIR:-}" ] || "$APPTAINER_DIR/bin/apptainer" --version
 for client in "$@"; do
     for pair in "$ours $ours" "$go $go" "$ours $go" "$go $ours"; do
         [ "$client" != readme ] || [ "$pair" = "$ours $ours" ] || continue

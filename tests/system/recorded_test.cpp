@@ -35,13 +35,16 @@ class Sandboxes {
     explicit Sandboxes(World& world) : world_(&world) {}
 
     json moved_here(std::string line) {
-        const std::string theirs = json::parse(line)["netns"];
-        if (theirs.find('/') != std::string::npos && !ours_.contains(theirs))
-            ours_[theirs] = world_->netns("n" + std::to_string(ours_.size()));
-        for (const auto& [there, here] : ours_) {
-            for (std::size_t at = 0; (at = line.find(there, at)) != std::string::npos; at += here.size())
-                line.replace(at, there.size(), here);
+        const json call = json::parse(line);
+        const std::string theirs = call["netns"];
+        if (theirs.find('/') != std::string::npos) {
+            std::string& here = namespaces_[{call["id"], theirs}];
+            if (here.empty())
+                here = world_->netns("n" + std::to_string(namespaces_.size()));
+            replace_all(line, theirs, here);
         }
+        for (const auto& [there, here] : veths_)
+            replace_all(line, there, here);
         return json::parse(line);
     }
 
@@ -52,13 +55,20 @@ class Sandboxes {
         for (std::size_t i = 0; i < interfaces.size() && i < own.size(); ++i) {
             const std::string name = interfaces[i]["name"];
             if (name.starts_with("veth"))
-                ours_[name] = own[i]["name"];
+                veths_[name] = own[i]["name"];
         }
     }
 
   private:
+    static void replace_all(std::string& line, const std::string& there, const std::string& here) {
+        for (std::size_t at = 0; (at = line.find(there, at)) != std::string::npos; at += here.size())
+            line.replace(at, there.size(), here);
+    }
+
     World* world_;
-    std::map<std::string, std::string> ours_;
+    std::map<std::pair<std::string, std::string>, std::string>
+        namespaces_; ///< apptainer has one path for all containers
+    std::map<std::string, std::string> veths_;
 };
 
 void replay(const json& recorded, Sandboxes& sandboxes) {
@@ -86,9 +96,10 @@ void replay(const json& recorded, Sandboxes& sandboxes) {
 
 } // namespace
 
-TEST_CASE("recorded: what containerd, its CRI service and podman sent gets the same results, and nothing is left") {
-    for (const std::string client :
-         {"ctr-containerd-1.6", "cri-containerd-1.6", "ctr-containerd-2.1", "cri-containerd-2.1", "podman-4.3"}) {
+TEST_CASE("recorded: what containerd, its CRI service, podman and apptainer sent gets the same results, and nothing is "
+          "left") {
+    for (const std::string client : {"ctr-containerd-1.6", "cri-containerd-1.6", "ctr-containerd-2.1",
+                                     "cri-containerd-2.1", "podman-4.3", "apptainer-1.4"}) {
         CAPTURE(client);
         World world;
         Sandboxes sandboxes(world);
