@@ -227,7 +227,7 @@ left_behind() {
         leases | sed 's/.*/lease/'
         find /run/netns -mindepth 1 | sed 's/.*/network namespace/'
         find /run/cni /var/lib/cni -type f ! -path '/var/lib/cni/networks/*' 2>/dev/null |
-            sed 's/^/file: /; s/[0-9a-f]\{16,\}\|[0-9]\{6,\}/ID/g; s/-[0-9]\+-eth/-ID-eth/'
+            sed 's/^/file: /; s/[0-9a-f]\{16,\}\|[0-9]\{6,\}/ID/g; s/-[0-9]\+-eth/-ID-eth/; s/-eth[0-9]\+$/-ethN/'
         left_in_netfilter
     } | sort | uniq -c | sed 's/^ *//'
 }
