@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <utility>
 
 #include "bridge_call.h"
 
@@ -55,11 +56,17 @@ TEST_CASE("bridge: isDefaultGateway makes the default routes of both families") 
 TEST_CASE("bridge: a default route of the IPAM plugin without a gateway becomes the default route") {
     World world;
     const std::string c1 = world.netns("c1");
-    const json routes = json::array({{{"dst", "0.0.0.0/0"}}});
-    const Answer answer = bridge(
-        "ADD", bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", routes}})}}));
+    json route = {{"dst", "0.0.0.0/0"}};
+    json config = bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", {route}}})}});
+    const Answer answer = bridge("ADD", config);
     REQUIRE_MESSAGE(answer.ok(), answer.out);
     CHECK(answer.document()["routes"] == json::array({{{"dst", "0.0.0.0/0"}, {"gw", "10.9.0.1"}}}));
+    CHECK(contains(sh("ip route show default", c1), "default via 10.9.0.1 dev eth0"));
+    REQUIRE(bridge("DEL", config).ok());
+
+    route["table"] = 254; // the main one, by its number
+    config["ipam"]["routes"] = {route};
+    added(config);
     CHECK(contains(sh("ip route show default", c1), "default via 10.9.0.1 dev eth0"));
 }
 
@@ -71,6 +78,29 @@ TEST_CASE("bridge: a default route of the IPAM plugin with a gateway is left as 
         added(bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", routes}})}}));
     CHECK(result["routes"] == routes);
     CHECK(contains(sh("ip route show default", c1), "default via 10.9.0.77 dev eth0"));
+}
+
+TEST_CASE("bridge: a default route of the IPAM plugin with a gateway is the only one, whatever its table") {
+    for (const auto& [table, shown] : {std::pair(0, "main"), std::pair(254, "main"), std::pair(100, "100")}) {
+        CAPTURE(table);
+        World world;
+        const std::string c1 = world.netns("c1");
+        const json routes = json::array({{{"dst", "0.0.0.0/0"}, {"gw", "10.9.0.77"}, {"table", table}}});
+        const json result =
+            added(bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", routes}})}}));
+        CHECK(result["routes"] == routes);
+        CHECK(sh("ip route show table all default | grep -c .", c1) == "1\n");
+        CHECK(contains(sh(std::string("ip route show default table ") + shown, c1), "default via 10.9.0.77 dev eth0"));
+    }
+}
+
+TEST_CASE("bridge: a default route of another table without a gateway is none of the main table") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json routes = json::array({{{"dst", "0.0.0.0/0"}, {"table", 100}}});
+    added(bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", routes}})}}));
+    for (const char* const table : {"main", "100"})
+        CHECK(contains(sh(std::string("ip route show default table ") + table, c1), "default via 10.9.0.1 dev eth0"));
 }
 
 TEST_CASE("bridge: routes of the IPAM plugin are made, by the address's gateway when they name none") {

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <iterator>
 
+#include <linux/rtnetlink.h>
+
 #include "cni/error.h"
 #include "endpoint/forwarding.h"
 #include "os/text.h"
@@ -15,11 +17,17 @@ namespace {
 
 using inet::Family;
 
-// The default route of a family. One of the IPAM's without a gateway is that route, only incomplete: adding a
-// second would be the same route twice, which the kernel refuses.
+bool is_in_main_table(const cni::Route& route) {
+    return route.table.value_or(0) <= 0 || route.table == RT_TABLE_MAIN;
+}
+
+// The default route of a family, unless the IPAM plugin gave one a gateway, in whatever table. One of the main table
+// without a gateway is that route, only incomplete: adding a second would be the same route twice, which the kernel
+// refuses.
 void add_default_route(cni::Result& result, Family family, const inet::Address& gateway) {
     for (cni::Route& route : result.routes) {
-        if (!route.dst || !route.dst->is_default() || route.dst->address.family() != family || route.table)
+        const bool is_default = route.dst && route.dst->is_default() && route.dst->address.family() == family;
+        if (!is_default || (!route.gw && !is_in_main_table(route)))
             continue;
         if (!route.gw)
             route.gw = gateway;
