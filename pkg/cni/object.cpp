@@ -312,6 +312,19 @@ std::vector<std::string> Object::texts(std::string_view key) const {
     return found;
 }
 
+std::vector<std::pair<std::string, std::string>> Object::named_texts(std::string_view key) const {
+    accept_all(key);
+    const auto names = object(key);
+    const Map* const map = names ? names->node_->as<Map>() : nullptr;
+    std::vector<std::pair<std::string, std::string>> found;
+    for (std::size_t i = 0; map != nullptr && i < map->size(); ++i) {
+        const json::Member& member = (*map)[i];
+        const std::string* const text = expect_text([&] { return names->path(member.key); }, &member.value);
+        found.emplace_back(member.key, text == nullptr ? std::string() : *text);
+    }
+    return found;
+}
+
 std::size_t Object::list_size(std::string_view key) const {
     const Node* const node = find(key);
     const auto* const list = node == nullptr ? nullptr : node->as<List>();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cni {
@@ -46,6 +47,9 @@ class Object {
     /// A list of lists of objects (host-local's ranges).
     [[nodiscard]] std::vector<std::vector<Object>> object_lists(std::string_view key) const;
     [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
+    /// An object of texts whose keys are names, not keys of ours: as written, for there letter case counts, in the
+    /// order of the document. A null is "".
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> named_texts(std::string_view key) const;
     [[nodiscard]] std::size_t list_size(std::string_view key) const; ///< 0 for what is no list
     [[nodiscard]] std::vector<std::string> keys() const;             ///< as written
 

@@ -100,6 +100,14 @@ TEST_CASE("tuning: where the MAC comes from, the last one wins") {
     CHECK(mac_after_add() == "04");
 }
 
+TEST_CASE("tuning: a MAC of zeros is refused by the kernel, not passed over") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    const json before = link_of(c1);
+    refused(invoke(tuning("ADD", {{"mac", "00:00:00:00:00:00"}})), 999, "cannot assign requested address");
+    CHECK(link_of(c1) == before);
+}
+
 TEST_CASE("tuning: args.cni overrides each key") {
     World world;
     const std::string c1 = with_eth0(world);
@@ -148,6 +156,23 @@ TEST_CASE("tuning: sysctls by dots, by slashes and with the interface's name") {
     CHECK(sysctl("ipv4/ip_local_port_range", c1) == "20000\t30000");
     CHECK(sysctl("ipv4/conf/all/log_martians") == "0"); // the host's
     CHECK(invoke(tuning("DEL", keys)).ok());
+}
+
+TEST_CASE("tuning: sysctls of interfaces whose names differ in letter case alone are two") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    sh("ip link add ETH0 type veth peer name other2", c1);
+    const json keys = {
+        {"sysctl", {{"net.ipv4.conf.ETH0.arp_filter", "1"}, {"net.ipv4.conf.eth0.arp_filter", "0"}}},
+        {"args",
+         {{"cni", {{"sysctl", {{"net.ipv4.conf.ETH0.arp_ignore", "1"}, {"net.ipv4.conf.eth0.arp_ignore", "2"}}}}}}}};
+    const Answer answer = invoke(tuning("ADD", keys));
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(sysctl("ipv4/conf/ETH0/arp_filter", c1) == "1");
+    CHECK(sysctl("ipv4/conf/eth0/arp_filter", c1) == "0");
+    CHECK(sysctl("ipv4/conf/ETH0/arp_ignore", c1) == "1");
+    CHECK(sysctl("ipv4/conf/eth0/arp_ignore", c1) == "2");
+    CHECK(invoke(tuning("CHECK", keys)).ok());
 }
 
 TEST_CASE("tuning: CHECK finds the sysctls as they were set, with IFNAME and several values too") {

@@ -65,6 +65,14 @@ TEST_CASE("an object that comes again adds to the one before it, at every level"
     CHECK(config.object("ipam")->text("subnet") == "s");
 }
 
+TEST_CASE("an object of names has them as written, each as often as it is there") {
+    const cni::Object object = cni::Object::parse(R"({"Map":{"a":"1","A":"2","a":null},"none":null,"bad":{"x":1}})");
+    CHECK(object.named_texts("map") ==
+          std::vector<std::pair<std::string, std::string>>{{"a", "1"}, {"A", "2"}, {"a", ""}});
+    CHECK(object.named_texts("none").empty());
+    CHECK(thrown([&] { return object.named_texts("bad"); }) == "999 key \"bad.x\" is a number (1): must be a string");
+}
+
 TEST_CASE("the last of several equal keys counts, and null does not") {
     const Object config = Object::parse(R"({"a": 1, "b": 1, "a": 2, "b": null})");
     CHECK(config.number("a", 0, 0, 9) == 2);

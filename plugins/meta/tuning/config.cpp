@@ -26,16 +26,12 @@ void refuse_duplicate_sysctls(const cni::Object& config) {
 }
 
 void read_sysctls(const cni::Object& object, std::vector<Sysctl>& sysctls) {
-    const auto map = object.object("sysctl");
-    if (!map)
-        return;
-    for (const std::string& key : map->keys()) {
-        std::string value = map->text(key);
+    for (const auto& [key, value] : object.named_texts("sysctl")) {
         const auto known = std::ranges::find(sysctls, key, &Sysctl::key);
         if (known == sysctls.end())
-            sysctls.push_back({key, std::move(value)});
+            sysctls.push_back({key, value});
         else
-            known->value = std::move(value);
+            known->value = value;
     }
 }
 

@@ -11,7 +11,7 @@ namespace tuning {
 
 LinkState state_of(const netlink::Link& link, const LinkState& which) {
     LinkState state;
-    if (which.mac)
+    if (which.mac && link.mac != inet::Mac{}) // all zero: a link without one
         state.mac = link.mac;
     if (which.promisc)
         state.promisc = link.is_promisc();
@@ -36,7 +36,7 @@ std::vector<Change> changes_to(const LinkState& state) {
     using netlink::Index;
     using netlink::Rtnl;
     std::vector<Change> changes;
-    if (state.mac && state.mac != inet::Mac{}) // all zero: a link without one
+    if (state.mac)
         changes.push_back({"MAC address", [mac = *state.mac](Rtnl& rtnl, Index link) { rtnl.set_mac(link, mac); }});
     if (state.promisc)
         changes.push_back(
@@ -56,7 +56,7 @@ std::vector<Change> changes_to(const LinkState& state) {
 std::string write(const LinkState& state) {
     std::vector<std::string> lines;
     const auto flag = [](bool on) { return on ? "true" : "false"; };
-    if (state.mac && state.mac != inet::Mac{})
+    if (state.mac)
         lines.push_back(os::cat(R"( "mac": ")", state.mac->text(), '"'));
     if (state.promisc)
         lines.push_back(os::cat(R"( "promisc": )", flag(*state.promisc)));
