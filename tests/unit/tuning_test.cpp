@@ -130,6 +130,7 @@ TEST_CASE("tuning pattern: what is broken, or beyond us, is refused and never gu
 TEST_CASE("tuning pattern: a pattern that explodes elsewhere takes no longer than its text") {
     CHECK_FALSE(found("^(a|a|aa)*(a|a)*$", std::string(20000, 'a') + "b"));
     CHECK(found("(x+x+)+y", std::string(5000, 'x') + "y"));
+    CHECK(found("((((){1000}){1000}){1000}){1000}x", "x"));
 }
 
 TEST_CASE("tuning: what a sysctl key means") {

@@ -351,8 +351,12 @@ class Compiler {
 
     void emit_repetition(const Node& node) {
         const Node& child = node.children.front();
-        for (unsigned i = 0; i < node.least; ++i)
+        for (unsigned i = 0; i < node.least; ++i) {
+            const std::size_t before = here();
             emit(child);
+            if (here() == before)
+                return; // the empty text, however often: repetitions of it would multiply without end
+        }
         if (node.most == without_end) {
             const std::size_t fork = add({.kind = Step::Kind::fork, .next = here() + 1});
             emit(child);
