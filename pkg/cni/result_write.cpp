@@ -155,7 +155,8 @@ std::string Writer::by_family(const Result& result) const {
         put_list(ip, "routes", routes, 2);
         members.emplace_back(family == inet::Family::v4 ? "ip4" : "ip6", json::object(ip, 1));
     }
-    if (members.size() == 1)
+    // What has no interfaces either was read from such a result, and is handed on.
+    if (members.size() == 1 && !result.interfaces.empty())
         throw Error("cannot convert: no valid IP addresses");
     put_dns(members, result.dns);
     return json::object(members, 0);

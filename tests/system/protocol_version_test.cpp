@@ -210,6 +210,17 @@ TEST_CASE("protocol: a prevResult of another shape than the config's is refused"
     CHECK_MESSAGE(contains(answer.msg(), "but unmarshalled CNIVersion is \"0.4.0\""), answer.msg());
 }
 
+TEST_CASE("protocol: under 0.2.0 a prevResult without addresses is handed on by a chained plugin") {
+    World world;
+    world.netns("c1");
+    for (const std::string plugin : {"portmap", "tuning"}) {
+        CAPTURE(plugin);
+        const Answer answer = invoke(call_of(plugin, "ADD", {{"cniVersion", "0.2.0"}, {"prevResult", json::object()}}));
+        REQUIRE_MESSAGE(answer.ok(), answer.out);
+        CHECK(answer.document() == json{{"cniVersion", "0.2.0"}, {"dns", json::object()}});
+    }
+}
+
 TEST_CASE("protocol: under 0.2.0 an endpoint without addresses cannot be told, and is not left") {
     World world;
     const std::string netns = world.netns("c1");

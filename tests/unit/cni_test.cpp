@@ -65,7 +65,9 @@ cni::Result add_nothing(const cni::Invocation& call, os::Undo& undo) {
     if (mode == "odd")
         throw 7;
     cni::Result result;
-    if (mode != "layer2")
+    if (mode == "layer2")
+        result.interfaces = {{.name = "eth0"}};
+    else
         result.ips = {{.address = inet::Prefix::parse("10.0.0.2/24").value()}};
     return result;
 }

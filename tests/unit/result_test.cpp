@@ -380,9 +380,13 @@ TEST_CASE("routes of a family without address are dropped up to 0.2.0") {
 })");
 }
 
-TEST_CASE("without an address there is no 0.2.0 result") {
-    for (const std::string_view version : {"0.1.0", "0.2.0"})
-        CHECK_THROWS_WITH_AS((void)Result().write(version), "cannot convert: no valid IP addresses", cni::Error);
+TEST_CASE("an endpoint without an address cannot be told in 0.2.0, but nothing at all can be handed on") {
+    Result endpoint;
+    endpoint.interfaces = {{.name = "eth0"}};
+    for (const std::string version : {"0.1.0", "0.2.0"}) {
+        CHECK_THROWS_WITH_AS((void)endpoint.write(version), "cannot convert: no valid IP addresses", cni::Error);
+        CHECK(read("{}", version).write(version) == "{\n    \"cniVersion\": \"" + version + "\",\n    \"dns\": {}\n}");
+    }
 }
 
 TEST_CASE("an empty result is its version, and up to 0.4.0 an empty dns") {
