@@ -90,13 +90,14 @@ void check_ifname(std::string_view name) {
 Environment Environment::read() {
     Environment environment;
     environment.command = get("CNI_COMMAND");
-    environment.args = get("CNI_ARGS");
     const std::string override = os::lower(get("CNI_NETNS_OVERRIDE"));
     environment.netns_override = override == "1" || override == "true";
 
     const std::string& command = environment.command;
     const bool attachment = command == "ADD" || command == "DEL" || command == "CHECK";
     const bool network = command == "GC" || command == "STATUS";
+    if (attachment)
+        environment.args = get("CNI_ARGS");
     std::string missing;
     for (const Variable& variable : variables) {
         if (!attachment && !(network && variable.always))

@@ -42,6 +42,23 @@ TEST_CASE("protocol: GC and STATUS need CNI_PATH and no other variable") {
     }
 }
 
+TEST_CASE("protocol: what the variables of an attachment hold is nothing to GC and STATUS") {
+    World world;
+    for (const std::string& plugin : plugins) {
+        for (const std::string command : {"GC", "STATUS"}) {
+            CAPTURE(plugin + " " + command);
+            Call call = call_of(plugin, command, {{"cniVersion", "1.1.0"}});
+            call.id = "-";
+            call.netns = "/proc/self/ns/net";
+            call.ifname = "a/b";
+            call.args = "no pair";
+            const Answer answer = invoke(call);
+            CHECK_MESSAGE(answer.ok(), answer.out);
+            CHECK(answer.out.empty());
+        }
+    }
+}
+
 TEST_CASE("protocol: several missing variables are named together, in one order") {
     World world;
     Call call = call_of("bridge");
