@@ -70,6 +70,14 @@ std::string host_veth_name(std::string_view owner, unsigned attempt) {
     return os::cat("veth", os::sha512_hex(text).substr(0, 8));
 }
 
+bool try_host_veth_names(std::string_view owner, const std::function<bool(const std::string&)>& action) {
+    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+        if (action(host_veth_name(owner, attempt)))
+            return true;
+    }
+    return false;
+}
+
 std::string alias_of(std::string_view owner) {
     return os::cat(alias_prefix, owner);
 }
@@ -89,29 +97,30 @@ std::optional<std::string> owner_in_alias(std::string_view alias) {
 
 Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
                  const VethOptions& options, os::Undo& undo) {
-    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
-        const std::string name = host_veth_name(call.owner(), attempt);
-        const auto veth = try_create(host, sandbox, call,
-                                     {.host_name = name,
-                                      .container_name = call.ifname,
-                                      .master = options.master,
-                                      .mtu = options.mtu,
-                                      .container_mac = options.container_mac});
-        if (!veth)
-            continue;
-        undo.push(os::cat("veth ", name), [name] { netlink::Rtnl().delete_link(name); });
-        return *veth;
-    }
-    throw cni::Error("failed to find a unique veth name");
+    std::optional<Veth> veth;
+    const auto create = [&](const std::string& name) {
+        veth = try_create(host, sandbox, call,
+                          {.host_name = name,
+                           .container_name = call.ifname,
+                           .master = options.master,
+                           .mtu = options.mtu,
+                           .container_mac = options.container_mac});
+        return veth.has_value();
+    };
+    if (!try_host_veth_names(call.owner(), create))
+        throw cni::Error("failed to find a unique veth name");
+    const std::string& name = veth->host_name;
+    undo.push(os::cat("veth ", name), [name] { netlink::Rtnl().delete_link(name); });
+    return *veth;
 }
 
 std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner) {
-    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
-        auto link = host.find_link(host_veth_name(owner, attempt));
-        if (link && is_ours(*link, owner))
-            return link;
-    }
-    return std::nullopt;
+    std::optional<netlink::Link> link;
+    const auto find = [&](const std::string& name) {
+        link = host.find_link(name);
+        return link && is_ours(*link, owner);
+    };
+    return try_host_veth_names(owner, find) ? link : std::nullopt;
 }
 
 void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {

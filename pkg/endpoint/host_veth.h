@@ -20,6 +20,8 @@ namespace endpoint {
 
 /// The name for `owner`; `attempt` counts up when a foreign link has the name before.
 [[nodiscard]] std::string host_veth_name(std::string_view owner, unsigned attempt = 0);
+/// Hands these names to `action`, one after the other, until it returns true; false: it never did.
+[[nodiscard]] bool try_host_veth_names(std::string_view owner, const std::function<bool(const std::string&)>& action);
 [[nodiscard]] std::string alias_of(std::string_view owner);
 [[nodiscard]] std::string pending_alias_of(std::string_view owner);
 /// The owner in one of our aliases; nothing for other texts.

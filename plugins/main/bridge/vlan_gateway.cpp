@@ -21,25 +21,23 @@ namespace bridge {
 
 namespace {
 
-constexpr unsigned attempts = 4; // host_veth.cpp's
-
 // Both ends in one request, one of them a port already. Another ADD may be faster; its pair is as good.
 void create_pair(netlink::Rtnl& host, const netlink::Link& bridge, const std::string& name) {
-    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+    const auto create = [&](const std::string& port) {
         try {
-            host.create_veth({.host_name = endpoint::host_veth_name(name, attempt),
+            host.create_veth({.host_name = port,
                               .container_name = name,
                               .master = static_cast<int>(bridge.index),
                               .mtu = bridge.mtu});
-            return;
+            return true;
         } catch (const netlink::Error& error) {
             if (error.err() != EEXIST)
                 throw;
         }
-        if (host.find_link(name))
-            return;
-    }
-    throw cni::Error("failed to find a unique veth name");
+        return host.find_link(name).has_value();
+    };
+    if (!endpoint::try_host_veth_names(name, create))
+        throw cni::Error("failed to find a unique veth name");
 }
 
 netlink::Link find_or_create(netlink::Rtnl& host, const netlink::Link& bridge, const std::string& name) {
