@@ -63,6 +63,8 @@ TEST_CASE("tuning pattern: what matches, unanchored unless it says so") {
         {"^(a*)*$", "aaaa"},
         {"\\Anet\\z", "net"},
         {"\\/\\.", "/."},
+        {"^[[:^digit:]]$", "a"},
+        {"^[[:^digit:]4]$", "4"},
     };
     for (const auto& [pattern, text] : matching) {
         CAPTURE(pattern);
@@ -89,6 +91,8 @@ TEST_CASE("tuning pattern: what does not match") {
         {"^(ab|cd)$", "abcd"},
         {"^a|b$", "xax"},
         {"$a", "a"},
+        {"^[[:^digit:]]$", "4"},
+        {"(?i)^[[:^upper:]]$", "a"},
     };
     for (const auto& [pattern, text] : not_matching) {
         CAPTURE(pattern);

@@ -250,14 +250,8 @@ class Parser {
     }
 
     Bytes class_item() {
-        if (take("[:")) {
-            const std::size_t end = rest_.find(":]");
-            const auto bytes = end == rest_.npos ? std::nullopt : named_class(rest_.substr(0, end));
-            if (!bytes)
-                refuse("invalid character class range");
-            rest_.remove_prefix(end + 2);
-            return *bytes;
-        }
+        if (take("[:"))
+            return named_class_item();
         if (rest_.size() > 1 && at('\\')) {
             if (const auto bytes = escaped_class(rest_[1])) {
                 rest_.remove_prefix(2);
@@ -273,6 +267,17 @@ class Parser {
         for (unsigned c = first; c <= last; ++c)
             bytes.set(c);
         return bytes;
+    }
+
+    // [:alpha:], or [:^alpha:] for everything else.
+    Bytes named_class_item() {
+        const bool negated = take("^");
+        const std::size_t end = rest_.find(":]");
+        const auto bytes = end == rest_.npos ? std::nullopt : named_class(rest_.substr(0, end));
+        if (!bytes)
+            refuse("invalid character class range");
+        rest_.remove_prefix(end + 2);
+        return negated ? ~folded(*bytes) : *bytes;
     }
 
     unsigned char class_char() {
