@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "cni/error.h"
+#include "cni/version.h"
 #include "os/output.h"
 #include "os/signals.h"
 #include "os/text.h"
@@ -65,6 +67,25 @@ std::string end_of(const os::Output& output) {
     if (static_cast<unsigned>(error->code()) == 0 && error->message().empty())
         throw cni::Error(os::cat("netplugin failed after its answer: ", status));
     throw cni::Error(*error);
+}
+
+cni::Object parse_answer(const std::string& answer) {
+    try {
+        return cni::Object::parse(answer);
+    } catch (const cni::Error& error) {
+        throw cni::Error(os::cat("failed to unmarshal raw result: ", error.message()));
+    }
+}
+
+// In whatever version it says it is; without a word about it the one of the config.
+cni::Result read_answer(const cni::Object& document, const std::string& config_version) {
+    constexpr std::string_view prefix = "failed to unmarshal raw result: ";
+    const std::string own = cni::prefixed(prefix, [&] { return document.text("cniVersion"); });
+    const std::string& version = own.empty() ? config_version : own;
+    const auto known = cni::supported_versions();
+    if (std::ranges::find(known, version) == known.end())
+        throw cni::Error(os::cat("unsupported CNI result version ", os::quote(version)));
+    return cni::prefixed(prefix, [&] { return cni::Result::read(document, version); });
 }
 
 } // namespace
@@ -146,9 +167,7 @@ cni::Result Pending::wait() {
         delegate_->del();
         answer = delegate_->run("ADD");
     }
-    cni::Result result = cni::prefixed("failed to unmarshal raw result: ", [&] {
-        return cni::Result::read(cni::Object::parse(answer), delegate_->call_->version);
-    });
+    cni::Result result = read_answer(parse_answer(answer), delegate_->call_->version);
     if (result.ips.empty())
         throw cni::Error("IPAM plugin returned missing IP config");
     return result;

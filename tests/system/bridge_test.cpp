@@ -16,6 +16,17 @@ Answer add_with_mac(json config, const std::string& args) {
     return invoke({.plugin = "bridge", .config = config, .netns = "/run/netns/c1", .args = args});
 }
 
+/// With an IPAM plugin that says just that.
+Answer add_answered(const std::string& version, const std::string& answer) {
+    sh("mkdir -p /run/plugins");
+    std::ofstream("/run/plugins/other") << "#!/bin/sh\n[ $CNI_COMMAND != ADD ] || printf %s '" << answer << "'\n";
+    sh("chmod +x /run/plugins/other");
+    return invoke({.plugin = "bridge",
+                   .config = bridge_config({{"cniVersion", version}, {"ipam", {{"type", "other"}}}}),
+                   .netns = "/run/netns/c1",
+                   .path = "/run/plugins"});
+}
+
 std::string container_mac(const Answer& answer) {
     return answer.document()["interfaces"][2].value("mac", "");
 }
@@ -101,6 +112,39 @@ TEST_CASE("bridge: a default route of another table without a gateway is none of
     added(bridge_config({{"isDefaultGateway", true}, {"ipam", ipam({"10.9.0.0/24"}, {{"routes", routes}})}}));
     for (const char* const table : {"main", "100"})
         CHECK(contains(sh(std::string("ip route show default table ") + table, c1), "default via 10.9.0.1 dev eth0"));
+}
+
+TEST_CASE("bridge: an IPAM plugin may answer in another version than the config's") {
+    const json in_lists = {{"ips", {{{"version", "4"}, {"address", "10.9.0.7/24"}, {"gateway", "10.9.0.1"}}}}};
+    const json by_family = {{"ip4", {{"ip", "10.9.0.7/24"}, {"gateway", "10.9.0.1"}}}};
+    for (const std::string version : {"0.2.0", "0.4.0", "1.0.0"}) {
+        for (const std::string of_answer : {"0.2.0", "0.3.1", "0.4.0", "1.0.0", ""}) {
+            CAPTURE(version);
+            CAPTURE(of_answer);
+            World world;
+            const std::string c1 = world.netns("c1");
+            json answer = (of_answer.empty() ? version : of_answer) == "0.2.0" ? by_family : in_lists;
+            if (!of_answer.empty())
+                answer["cniVersion"] = of_answer;
+            const Answer added = add_answered(version, answer.dump());
+            CHECK_MESSAGE(added.ok(), added.out);
+            CHECK(added.document().value("cniVersion", "") == version);
+            CHECK(contains(sh("ip -o -4 addr show dev eth0", c1), " 10.9.0.7/24 "));
+        }
+    }
+}
+
+TEST_CASE("bridge: an answer of the IPAM plugin that is no result is refused, in the Go suite's words") {
+    const std::string unknown = R"({"cniVersion":"9.9.9","ips":[]})";
+    for (const auto& [answer, msg] :
+         {std::pair(unknown, "unsupported CNI result version \"9.9.9\""),
+          std::pair(std::string(), "failed to unmarshal raw result: unexpected end of JSON input")}) {
+        World world;
+        world.netns("c1");
+        const Answer refused = add_answered("1.0.0", answer);
+        CHECK(refused.code() == 999);
+        CHECK(refused.msg() == msg);
+    }
 }
 
 TEST_CASE("bridge: routes of the IPAM plugin are made, by the address's gateway when they name none") {
