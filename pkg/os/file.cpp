@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "os/error.h"
@@ -75,6 +76,12 @@ struct Place {
     const std::string& name;
     [[nodiscard]] std::string path() const { return dir == nullptr ? name : path_at(*dir, name); }
 };
+
+/// What administrators name where no file is wanted.
+bool is_null_device(const Fd& fd) {
+    struct stat status;
+    return ::fstat(fd.get(), &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
 
 std::string read_all(const Fd& fd, std::size_t limit, const Place& place) {
     struct stat status;
@@ -243,6 +250,8 @@ std::optional<std::string> read_file_at(const Fd& dir, const std::string& name, 
 std::optional<std::string> read_file(const std::string& path, std::size_t limit) {
     check_path(path);
     const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (file && is_null_device(file))
+        return std::string();
     if (file)
         return read_all(file, limit, {nullptr, path});
     if (errno == ENOENT)

@@ -34,7 +34,7 @@ namespace os {
 /// Whole content of a regular file of at most `limit` bytes (EFBIG beyond; FIFOs and devices are EINVAL,
 /// opened without blocking); nothing when it does not exist.
 [[nodiscard]] std::optional<std::string> read_file_at(const Fd& dir, const std::string& name, std::size_t limit);
-/// The same for a path, following links: for files the administrator names (resolv.conf, /proc).
+/// The same for a path, following links: for files the administrator names (resolv.conf, /proc). /dev/null is empty.
 [[nodiscard]] std::optional<std::string> read_file(const std::string& path, std::size_t limit);
 
 /// Makes a file appear at once with its whole content: it never exists half-written, whenever we are killed.

@@ -186,6 +186,10 @@ TEST_CASE("host-local: resolvConf becomes the result's dns") {
     ipam["resolvConf"] = "/run/resolv.conf";
     CHECK(add(config_of(ipam)).document()["dns"] ==
           json({{"nameservers", {"192.0.2.3"}}, {"search", {"a.example", "b.example"}}, {"options", {"ndots:2"}}}));
+    ipam["resolvConf"] = "/dev/null";
+    const Answer none = add(config_of(ipam), "c3");
+    REQUIRE_MESSAGE(none.ok(), none.out);
+    CHECK(none.document().value("dns", json::object()).empty());
     ipam["resolvConf"] = "/nope";
     CHECK(add(config_of(ipam), "c2").msg() == "open /nope: no such file or directory");
 }

@@ -279,6 +279,8 @@ TEST_CASE("reading keeps to its limit") {
           Failure(EFBIG, "read " + scratch.path + "/f: file too large"));
     CHECK_FALSE(os::read_file_at(scratch.dir, "missing", 10));
     CHECK_FALSE(os::read_file(scratch.path + "/missing", 10));
+    CHECK(os::read_file("/dev/null", 10) == "");
+    CHECK_THROWS_AS((void)os::read_file("/dev/zero", 10), os::Error);
     CHECK(os::read_file("/proc/self/status", 1 << 16)->starts_with("Name:")); // says it has no bytes
 }
 
