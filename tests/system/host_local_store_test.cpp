@@ -384,6 +384,15 @@ TEST_CASE("host-local: a symbolic link in the place of the cursor is not written
     CHECK(get("/run/elsewhere") == "precious");
 }
 
+TEST_CASE("host-local: what is wrong with a file names the range set and the file") {
+    World world;
+    sh("mkdir -p " + net_dir + "/last_reserved_ip.1");
+    const Answer answer =
+        hl("ADD", hl_config({{"ranges", {{{{"subnet", "10.9.0.0/24"}}}, {{{"subnet", "fd09::/64"}}}}}}));
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == "failed to allocate for range 1: open " + net_dir + "/last_reserved_ip.1: is a directory");
+}
+
 TEST_CASE("host-local: a folder with an address for a name takes that address") {
     World world;
     sh("mkdir -p " + net_dir + "/10.9.0.2");

@@ -68,6 +68,17 @@ cni::IpConfig allocate(Store& store, const Config& config, std::size_t index, co
     return {.interface = std::nullopt, .address = {*address, range.subnet.length}, .gateway = range.gateway};
 }
 
+/// `action` for range set number `index`; what goes wrong with files keeps its code.
+template <typename Action> auto for_range(std::size_t index, Action&& action) {
+    return cni::prefixed(os::cat("failed to allocate for range ", index, ": "), [&] {
+        try {
+            return action();
+        } catch (const os::Error&) {
+            throw cni::current_error();
+        }
+    });
+}
+
 void refuse_left_over(const std::vector<inet::Address>& requested) {
     if (requested.empty())
         return;
@@ -91,8 +102,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     const auto store = Store::open(config.data_dir, call.network);
     std::vector<inet::Address> requested = config.requested;
     for (std::size_t i = 0; i < config.sets.size(); ++i)
-        result.ips.push_back(cni::prefixed(os::cat("failed to allocate for range ", i, ": "),
-                                           [&] { return allocate(*store, config, i, owner, requested, *taken); }));
+        result.ips.push_back(for_range(i, [&] { return allocate(*store, config, i, owner, requested, *taken); }));
     refuse_left_over(requested);
     result.routes = config.routes;
     return result;
