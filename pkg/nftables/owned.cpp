@@ -116,6 +116,16 @@ std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::ve
     return found;
 }
 
+// What is to be replaced must still be what was asked about.
+std::vector<Element> still_there(Socket& socket, const Table& table, const std::vector<Element>& elements) {
+    std::vector<Element> there;
+    find_each(socket, table, elements, [&](std::size_t at, Element& now) {
+        if (now.owner == elements[at].owner && same_place(now, elements[at]))
+            there.push_back(std::move(now));
+    });
+    return there;
+}
+
 } // namespace
 
 bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
@@ -126,11 +136,7 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
     for (int tries = 1;; ++tries) {
         const bool guarded = intervals || !replaced.empty();
         const std::uint32_t generation = guarded ? socket.generation() : 0;
-        // What is to be replaced must still be what was asked about.
-        std::erase_if(replaced, [&](const Element& element) {
-            const auto now = find(socket, wanted.fragment->table, element.set, element.key);
-            return !now || now->owner != element.owner || !same_place(*now, element);
-        });
+        replaced = still_there(socket, wanted.fragment->table, replaced);
         const bool had_none = replaced.empty();
         if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, missing))
             been_here = true;
