@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <netinet/in.h>
@@ -28,7 +31,8 @@ namespace {
 
 constexpr int most_tries = 20;
 constexpr std::size_t receive_buffer = std::size_t(64) * 1024;
-constexpr time_t patience_seconds = 10; // for one message
+constexpr std::size_t large_batch = std::size_t(64) * 1024; // a socket's buffers have 208 KiB as a rule
+constexpr time_t patience_seconds = 10;                     // for one message
 constexpr std::chrono::seconds exchange_patience{30};
 constexpr std::uint16_t generation_request = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
 
@@ -133,8 +137,23 @@ bool Socket::query(nlmsghdr* request, std::string_view what, const OnReply& on_r
     }
 }
 
+// A batch goes out whole, and each message of it that is refused is answered: thousands of elements, which may all be
+// taken, need larger buffers. Where that is not allowed (another user namespace), as large as the system lets them be.
+void Socket::make_room(std::size_t batch) {
+    mnl_socket* socket = open();
+    const int fd = mnl_socket_get_fd(socket), size = static_cast<int>(std::min<std::size_t>(batch, INT_MAX / 2));
+    for (const auto& [forced, asked] : {std::pair(SO_SNDBUFFORCE, SO_SNDBUF), std::pair(SO_RCVBUFFORCE, SO_RCVBUF)}) {
+        if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof size) != 0)
+            (void)setsockopt(fd, SOL_SOCKET, asked, &size, sizeof size);
+    }
+    int without_the_refused = 1;
+    (void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &without_the_refused, sizeof without_the_refused);
+}
+
 std::vector<Socket::Refusal> Socket::send_batch(std::span<const char> batch, std::uint32_t first, std::uint32_t last) {
     constexpr std::string_view what = "commit to nf_tables";
+    if (batch.size() > large_batch)
+        make_room(batch.size());
     send(batch.data(), batch.size(), what);
     std::array<char, receive_buffer> buffer;
     const os::Deadline deadline = os::Deadline::in(exchange_patience);

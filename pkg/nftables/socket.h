@@ -66,6 +66,7 @@ class Socket {
     mnl_socket* open();
     /// After EINVAL: whether nf_tables said so, and not the kernel in its absence.
     bool reaches_nf_tables(const nlmsghdr* refused);
+    void make_room(std::size_t batch);
     void send(const void* data, std::size_t size, std::string_view what);
     std::size_t receive(std::span<char> buffer, std::string_view what, const os::Deadline& deadline);
     std::unique_ptr<mnl_socket, Closer> socket_;

@@ -79,3 +79,24 @@ TEST_CASE("portmap: DEL takes what is left of many ports, and not what somebody 
     REQUIRE(hosts.network.del("c1", many_ports()).ok());
     CHECK(elements() == crowd + "      1 comment \"net/other/eth0\"\n");
 }
+
+// It was "message too long" for the first, and "no buffer space available" for the second container.
+TEST_CASE("portmap: more elements than a netlink socket's buffers have room for") {
+    constexpr int most = 1000; // two elements each in both families
+    Hosts hosts;
+    hosts.network = Network(bridge_portmap_list(
+        {{"conditionsV4", {"iifname != \"nowhere\""}}, {"conditionsV6", {"iifname != \"nowhere\""}}}, "1.0.0"));
+    json list = json::array();
+    for (int i = 0; i < most; ++i)
+        list.push_back(mapping(first_port + i, 80));
+    const json mapped = {{"portMappings", list}};
+    const Answer answer = hosts.network.add("c1", mapped);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(hosts.at(first_port) == "c1");
+    CHECK(hosts.at(first_port + most - 1) == "c1");
+    const Answer other = hosts.network.add("c2", mapped);
+    CHECK(contains(other.msg(), "/tcp is taken by container c1 (network net): remove it or choose another hostPort"));
+    REQUIRE(hosts.network.del("c2", mapped).ok()); // of bridge's part
+    REQUIRE(hosts.network.del("c1", mapped).ok());
+    CHECK(elements().empty());
+}
