@@ -76,7 +76,8 @@ bool contains(const std::vector<Element>& elements, const Element& wanted) {
 // Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
 // `replaced`. Returns whether any was ours.
 bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,
-            std::vector<Element>& missing) {
+            Wanted& wanted) {
+    std::vector<Element>& missing = wanted.elements;
     bool any_own = false;
     for (const auto& [ours, theirs] : overlaps) {
         const auto place =
@@ -90,8 +91,11 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
             missing.erase(place);
         else if (own || on_taken(ours, theirs))
             replaced.push_back(theirs);
-        else
+        else {
             missing.erase(place);
+            if (wanted.instead)
+                wanted.instead(ours, theirs, missing);
+        }
     }
     return any_own;
 }
@@ -138,7 +142,7 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
         const std::uint32_t generation = guarded ? socket.generation() : 0;
         replaced = still_there(socket, wanted.fragment->table, replaced);
         const bool had_none = replaced.empty();
-        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, missing))
+        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, wanted))
             been_here = true;
         if (!guarded && had_none && !replaced.empty())
             continue; // this time with a generation
@@ -158,7 +162,7 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
                 throw;
             anew = anew || error.err() == ENOENT;
         }
-        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, missing))
+        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, wanted))
             been_here = true;
     }
     if (!intervals)

@@ -24,6 +24,9 @@ struct Overlap {
 };
 using FindOverlaps = std::function<std::vector<Overlap>(Socket&, const std::vector<Element>& elements)>;
 
+/// Told of an element of ours that was skipped: what else is to be created may change with it, in the same batch.
+using Instead = std::function<void(const Element& ours, const Element& theirs, std::vector<Element>& missing)>;
+
 struct Wanted {
     const Fragment* fragment = nullptr;   ///< brought up to date when it is not there as it should be
     std::vector<SubnetRule> subnet_rules; ///< rules the elements rely on, one a subnet
@@ -33,6 +36,7 @@ struct Wanted {
     /// changed since; else it is asked once more afterwards, and what it then finds of somebody else goes to
     /// `on_taken`, for that to throw: the elements are there by then.
     FindOverlaps find_overlaps;
+    Instead instead;
 };
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content

@@ -163,6 +163,9 @@ std::vector<std::string> owned_sets() {
               "range_conditions", "hostip_range_conditions", "hairpin", "masq_all"})
             sets.push_back(name(stem, words));
     }
+    for (const Words& words : {ipv4, ipv6})
+        sets.push_back(name(waiting, words));
+    sets.emplace_back(companions);
     sets.emplace_back(mapped_attachments);
     return sets;
 }

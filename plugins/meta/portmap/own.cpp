@@ -12,6 +12,7 @@
 #include "elements.h"
 #include "nftables/masquerade.h"
 #include "nftables/owned.h"
+#include "waiting.h"
 
 namespace portmap {
 
@@ -58,7 +59,8 @@ std::optional<std::vector<nft::Element>> list_own_if_short(nft::Socket& nftables
 
 /// Keys of all that this attachment can have, by what config and prevResult tell; nothing when the record says that ADD
 /// was told something else.
-std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, const nft::Element& record) {
+std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, const nft::Element& record,
+                                                   bool companions) {
     const auto config = parse_leniently(call);
     const auto result = call.prev_result_leniently();
     if (!config || !result)
@@ -68,6 +70,10 @@ std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, 
         return std::nullopt;
     auto keys = possible_keys(*config, targets);
     keys.push_back(record);
+    if (companions) {
+        std::ranges::move(waiting_keys(*config, targets, record.owner), std::back_inserter(keys));
+        keys.push_back(companion_key(record.owner));
+    }
     return keys;
 }
 
@@ -89,12 +95,13 @@ std::optional<nft::Element> find_record(nft::Socket& nftables, const std::string
     return record && record->owner == owner ? std::move(record) : std::nullopt;
 }
 
-std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call, const nft::Element& record) {
+std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call, const nft::Element& record,
+                                   bool companions) {
     if (const std::size_t mappings = count_mappings(call); mappings > many_mappings) {
         if (auto own = list_own_if_short(nftables, record.owner, listed_for_one * mappings))
             return std::move(*own);
     }
-    auto keys = told_keys(call, record);
+    auto keys = told_keys(call, record, companions);
     if (!keys)
         return list_own(nftables, record.owner);
     nft::keep_one_of_each(*keys);

@@ -17,8 +17,8 @@ namespace portmap {
 /// What says that the attachment has mappings, which most have not: one look-up tells.
 [[nodiscard]] std::optional<nft::Element> find_record(nft::Socket& nftables, const std::string& owner);
 /// For DEL: what config and prevResult tell is looked up by key, unless the record says that ADD was told something
-/// else. Many are found sooner in lists, when these are short.
+/// else. Many are found sooner in lists, when these are short. `companions`: some may wait (waiting.h).
 [[nodiscard]] std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call,
-                                                 const nft::Element& record);
+                                                 const nft::Element& record, bool companions);
 
 } // namespace portmap

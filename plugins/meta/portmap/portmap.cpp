@@ -18,16 +18,12 @@
 #include "overlaps.h"
 #include "own.h"
 #include "rules.h"
+#include "waiting.h"
 
 using portmap::Config;
 using portmap::Targets;
 
 namespace {
-
-std::string container_of(const std::string& owner) {
-    const auto name = portmap::read_owner(owner);
-    return name ? std::string(name->container_id) : owner;
-}
 
 /// The device through which the host reaches an address.
 std::optional<std::string> device_towards(const inet::Address& address) {
@@ -74,7 +70,11 @@ std::vector<nft::Element> wanted_elements(const cni::Invocation& call, const Con
 // An earlier ADD of this attachment, which nobody undid, may have had other mappings.
 void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wanted, const std::string& owner) {
     std::vector<nft::Element> own = portmap::list_own(nftables, owner);
-    std::erase_if(own, [&](const nft::Element& element) { return contains(wanted, element); });
+    std::erase_if(own, [&](const nft::Element& element) {
+        const auto live = portmap::as_live(element);
+        return contains(wanted, live.empty() ? element : live.front()) ||
+               nft::same_place(element, portmap::companion_key(owner));
+    });
     remove(nftables, own, owner);
 }
 
@@ -91,12 +91,14 @@ void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wante
 /// What to do about an element in the way.
 class OnTaken {
   public:
-    OnTaken(nft::Socket& nftables, const cni::Invocation& call) : nftables_(&nftables), netns_(call.netns) {}
+    OnTaken(nft::Socket& nftables, const cni::Invocation& call, portmap::Asker asker)
+        : nftables_(&nftables), netns_(call.netns), asker_(std::move(asker)) {}
 
     // One container on two networks has the same mappings on both, for runtimes give them to every network that asks:
-    // the first network's stay, as with the Go suite. An address is the container's who wears it now.
+    // the first network's stay, as with the Go suite, and the others wait. An address is the container's who wears it
+    // now.
     bool operator()(const nft::Element& ours, const nft::Element& theirs) {
-        if (container_of(ours.owner) == container_of(theirs.owner))
+        if (portmap::is_of_container(*nftables_, asker_, theirs.owner))
             return false;
         const auto mapped = portmap::read_mapped(ours);
         if (mapped && !is_cleared_away(theirs.owner))
@@ -120,6 +122,7 @@ class OnTaken {
 
     nft::Socket* nftables_;
     std::string netns_;
+    portmap::Asker asker_;
     std::vector<std::string> cleared_away_;
 };
 
@@ -131,13 +134,15 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
                        .subnet_rules = portmap::subnet_rules(config, targets),
                        .chains = portmap::condition_chains(config),
                        .elements = elements,
-                       .find_overlaps = portmap::find_overlaps};
+                       .find_overlaps = portmap::find_overlaps,
+                       .instead = portmap::wait_behind};
+    const portmap::Asker asker{.owner = call.owner(), .home = elements.back().note};
     try {
         nft::Socket nftables;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables, call)))
+        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables, call, asker)))
             remove_others(nftables, elements, call.owner());
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
@@ -156,9 +161,16 @@ void route_loopback(const std::string& device) {
 void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
     std::vector<nft::Element> removed;
     nft::where_supported([&] {
-        if (const auto record = portmap::find_record(nftables, call.owner()))
-            removed = nft::remove_found(nftables, nft::shared_table(),
-                                        [&] { return portmap::find_own(nftables, call, *record); });
+        const auto record = portmap::find_record(nftables, call.owner());
+        if (!record)
+            return;
+        const bool companions = portmap::has_companions(nftables, record->owner);
+        if (companions)
+            removed = portmap::hand_over(nftables, {.owner = record->owner, .home = record->note},
+                                         [&](const std::string& other) { return other == record->owner; });
+        std::ranges::move(nft::remove_found(nftables, nft::shared_table(),
+                                            [&] { return portmap::find_own(nftables, call, *record, companions); }),
+                          std::back_inserter(removed));
     });
     portmap::forget_flows_to_container(removed);
 }
@@ -197,9 +209,9 @@ void del(const cni::Invocation& call) {
 }
 
 /// What is wrong with one element; empty when it is there.
-std::string fault_of(nft::Socket& nftables, const nft::Element& wanted) {
+std::string fault_of(nft::Socket& nftables, const portmap::Asker& asker, const nft::Element& wanted) {
     const auto found = nft::find(nftables, nft::shared_table(), wanted.set, wanted.key);
-    if (found && found->owner != wanted.owner && container_of(found->owner) == container_of(wanted.owner))
+    if (found && found->owner != wanted.owner && portmap::is_of_container(nftables, asker, found->owner))
         return {}; // another network of the same container has the port
     if (found && found->owner == wanted.owner && found->key_end == wanted.key_end && found->data == wanted.data &&
         found->jump == wanted.jump)
@@ -224,13 +236,24 @@ void check(const cni::Invocation& call) {
     if (std::string missing = nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config));
         !missing.empty())
         faults.push_back(std::move(missing));
+    const portmap::Asker asker{.owner = call.owner(), .home = home_of(call, *config.prev_result)};
     for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
-        if (std::string fault = fault_of(nftables, element); !fault.empty())
+        if (std::string fault = fault_of(nftables, asker, element); !fault.empty())
             faults.push_back(std::move(fault));
     }
     if (!faults.empty())
         throw cni::Error(
             os::cat("port mappings of container ", call.container_id, " are not in place: ", os::join(faults, "; ")));
+}
+
+/// What one owner leaves to the other networks of its container.
+void hand_over_all(nft::Socket& nftables, const std::vector<nft::Element>& leaving, const nft::OwnerTest& is_leaving) {
+    const std::string& owner = leaving.front().owner;
+    if (!contains(leaving, portmap::companion_key(owner)))
+        return;
+    const auto record = portmap::find_record(nftables, owner);
+    portmap::forget_flows_to_container(
+        portmap::hand_over(nftables, {.owner = owner, .home = record ? record->note : std::string()}, is_leaving));
 }
 
 void gc(const cni::Invocation& call) {
@@ -247,7 +270,10 @@ void gc(const cni::Invocation& call) {
     for (const std::string& set : portmap::owned_sets())
         errors.collect([&] { nft::where_supported([&] { collect(set); }); });
     for (const auto& one : stale) // clang 14 cannot capture the two by their names
-        errors.collect([&] { remove(nftables, one.second, one.first); });
+        errors.collect([&] {
+            hand_over_all(nftables, one.second, is_stale);
+            remove(nftables, one.second, one.first);
+        });
     errors.throw_if_any();
 }
 

@@ -43,6 +43,9 @@ void add_sets(std::vector<nft::Set>& sets, const Words& words) {
     add_ranges("hostip_hostranges", bound_port, false);
     add_ranges("range_conditions", port, true);
     add_ranges("hostip_range_conditions", bound_port, true);
+    sets.push_back({.name = name(waiting, words),
+                    .key = {Field::mark, Field::mark, words.address, Field::inet_proto, Field::inet_service},
+                    .data = endpoint});
     sets.push_back({.name = name("hairpin", words), .key = {words.address}, .data = {}});
     sets.push_back({.name = name("masq_all", words), .key = {words.address}, .data = {}});
 }
@@ -182,6 +185,7 @@ nft::Fragment fragment() {
     fragment.sets.push_back(nft::subnet_ledger(within(ipv4), Family::v4));
     fragment.sets.push_back(nft::subnet_ledger(within(ipv6), Family::v6));
     fragment.sets.push_back({.name = localnet, .key = {Field::ifname}, .data = {}});
+    fragment.sets.push_back({.name = companions, .key = {Field::mark, Field::mark}, .data = {}});
     fragment.sets.push_back({.name = mapped_attachments, .key = {Field::mark, Field::mark}, .data = {Field::mark}});
     fragment.chains = {lookup_chain(),
                        entry_chain("hostports_prerouting", NF_INET_PRE_ROUTING),

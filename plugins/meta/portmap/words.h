@@ -15,6 +15,8 @@ namespace portmap {
 
 inline constexpr const char* localnet = "localnet";
 inline constexpr const char* mapped_attachments = "attachments";
+inline constexpr const char* waiting = "waiting"; ///< and the IP version
+inline constexpr const char* companions = "companions";
 
 /// What differs between IPv4 and IPv6.
 struct Words {
