@@ -2,6 +2,9 @@
 // portmap: a container on several networks, each of which was asked for the same ports.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "portmap_call.h"
 #include "world.h"
 
@@ -120,6 +123,23 @@ TEST_CASE("portmap: a network that waits for a port can go before the one that h
     CHECK(sh("nft list table inet cnative | grep 'comment \"two' || true").empty());
     REQUIRE(container.call("DEL", one, mapped, 1).ok());
     CHECK(sh("nft list table inet cnative | grep 'comment \"one' || true").empty());
+}
+
+// It waited for ever, behind an address that nobody has.
+TEST_CASE("portmap: a container that came back in another namespace does not wait for what it left in the first") {
+    World world;
+    Bare container;
+    container.netns = world.netns("x");
+    const json mapped = ports({mapping(8080, 80)});
+    REQUIRE(container.call("ADD", one, mapped, 1).ok());
+    const int number = open(container.netns.c_str(), O_RDONLY | O_CLOEXEC); // which nobody else shall get
+    sh("ip netns del x");
+    world.netns("x");
+    const Answer answer = container.call("ADD", two, mapped, 2);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(contains(answer.err, "one/c1/eth0 never gave back its host ports, and its network namespace is gone"));
+    CHECK(contains(sh("nft list map inet cnative hostports4"), ": 10.9.0.2 . 80"));
+    close(number);
 }
 
 TEST_CASE("portmap: GC gives a port to the container's other network, unless that is stale too") {

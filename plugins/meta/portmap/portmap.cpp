@@ -98,7 +98,7 @@ class OnTaken {
     // the first network's stay, as with the Go suite, and the others wait. An address is the container's who wears it
     // now.
     bool operator()(const nft::Element& ours, const nft::Element& theirs) {
-        if (portmap::is_of_container(*nftables_, asker_, theirs.owner))
+        if (portmap::is_of_container(*nftables_, asker_, theirs.owner) && !is_cleared_away(theirs.owner))
             return false;
         const auto mapped = portmap::read_mapped(ours);
         if (mapped && !is_cleared_away(theirs.owner))
