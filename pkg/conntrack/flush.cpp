@@ -231,12 +231,24 @@ class Table {
     std::uint32_t sequence_ = 0;
 };
 
+/// The ports that any filter is about: of many filters only these flows are held against each.
+std::vector<bool> ports_of(Family family, std::span<const FlowFilter> filters) {
+    std::vector<bool> ports(std::size_t{UINT16_MAX} + 1);
+    for (const FlowFilter& filter : filters) {
+        for (std::size_t port = filter.dport; filter.family == family && port <= filter.dport_end; ++port)
+            ports[port] = true;
+    }
+    return ports;
+}
+
 std::vector<Flow> find(Table& table, Family family, std::span<const FlowFilter> filters) {
     const Shared shared = shared_by(family, filters);
+    const std::vector<bool> ports = ports_of(family, filters);
     for (int tries = 1;; ++tries) {
         std::vector<Flow> found;
         const bool whole = table.list(family, shared, [&](const Flow& flow) {
-            if (std::ranges::any_of(filters, [&](const FlowFilter& filter) { return matches(flow, filter); }))
+            if (ports[flow.original.dport] &&
+                std::ranges::any_of(filters, [&](const FlowFilter& filter) { return matches(flow, filter); }))
                 found.push_back(flow);
         });
         if (whole || tries == most_tries)
