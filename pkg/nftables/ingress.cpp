@@ -56,15 +56,17 @@ std::vector<Element> elements(const std::string& network, const std::string& bri
 }
 
 Fragment ports_fragment() {
+    // Packets that br_netfilter took along at 0 come back behind it, to the hooks above 0 alone.
+    constexpr std::int32_t behind_br_netfilter = NF_BR_PRI_BRNF + 1;
     const auto drop = [](Selector port, Selector other) {
-        return Rule("isolated_ports").in_set({port}, ports_set).in_set({other}, gateways, true).drop();
+        return Rule("isolated_frames").in_set({port}, ports_set).in_set({other}, gateways, true).drop();
     };
     return {.name = "isolation",
             .table = {.family = NFPROTO_BRIDGE, .name = "cnative"},
             .sets = {{.name = ports_set, .key = {Field::ifname}}, {.name = gateways, .key = {Field::ifname}}},
             .chains = {
-                {.name = "isolated_ports",
-                 .hook = Hook{.type = "filter", .number = NF_BR_FORWARD, .priority = 0},
+                {.name = "isolated_frames",
+                 .hook = Hook{.type = "filter", .number = NF_BR_FORWARD, .priority = behind_br_netfilter},
                  .rules = {drop(Selector::iifname, Selector::oifname), drop(Selector::oifname, Selector::iifname)}}}};
 }
 

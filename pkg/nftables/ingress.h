@@ -20,7 +20,7 @@
 // is behind a port too:
 //   set isolated { type ifname; elements = { "veth0" comment "net/c1/eth0" } }
 //   set gateway_ports { type ifname; elements = { "veth1" comment "net" } }
-//   chain isolated_ports { type filter hook forward priority 0;
+//   chain isolated_frames { type filter hook forward priority 1;
 //     iifname @isolated oifname != @gateway_ports drop
 //     oifname @isolated iifname != @gateway_ports drop }
 namespace nft {

@@ -63,6 +63,39 @@ std::string isolated_ports() {
     return sh("nft list set bridge cnative isolated | grep -o 'comment \"[^\"]*' || true");
 }
 
+/// What `bridge` makes of a network with a VLAN: the gateway is on one end of a veth pair, whose other end is a port.
+/// Made by hand, for kernels that have no VLANs on bridges.
+struct VlanGateway {
+    World world;
+    std::string outside = world.outside(), c1 = world.netns("c1"), c2 = world.netns("c2");
+    Server outer{outside, "tcp", 80, "outside"}, in_c1{c1, "tcp", 80, "c1"}, in_c2{c2, "tcp", 80, "c2"};
+
+    VlanGateway() {
+        sh("ip link add br0 type bridge && ip link set br0 up; ip link add br0.100 type veth peer name gateway; "
+           "ip link set gateway master br0 up; ip link set br0.100 up; ip addr add 10.9.0.1/24 dev br0.100; "
+           "echo 1 >/proc/sys/net/ipv4/ip_forward");
+        sh("ip route replace default via 192.0.2.1", outside);
+        for (const std::string number : {"1", "2"}) {
+            sh("ip link add port" + number + " type veth peer name eth0 netns /run/netns/c" + number +
+               "; ip link set port" + number + " master br0 up");
+            sh("ip addr add 10.9.0.1" + number + "/24 dev eth0; ip link set eth0 up; ip route add default via 10.9.0.1",
+               "/run/netns/c" + number);
+            const Answer answer = firewall("ADD", config(number), "c" + number);
+            REQUIRE_MESSAGE(answer.ok(), answer.out);
+        }
+    }
+    static json config(const std::string& number) {
+        json config = firewall_config({{"ingressPolicy", "isolated"}});
+        json& result = config["prevResult"];
+        result["interfaces"] = {{{"name", "br0"}},
+                                {{"name", "port" + number}},
+                                {{"name", "eth0"}, {"sandbox", "/run/netns/c" + number}},
+                                {{"name", "br0.100"}}};
+        result["ips"] = {{{"address", "10.9.0.1" + number + "/24"}, {"interface", 2}, {"gateway", "10.9.0.1"}}};
+        return config;
+    }
+};
+
 } // namespace
 
 TEST_CASE("firewall: with policy open, or none, everybody meets") {
@@ -137,6 +170,29 @@ TEST_CASE("firewall: an isolated container's port is let go by DEL with and with
         CHECK(firewall(how.substr(0, how.find(' ')), call).ok());
         CHECK(isolated_ports().empty());
     }
+}
+
+// On Linux 6.1 they met with br_netfilter, once they knew each other's MAC: over IPv6 without help.
+TEST_CASE("firewall: isolated containers of a VLAN do not meet, by way of the bridge or of the gateway") {
+    const VlanGateway host;
+    const auto know_each_other = [](const std::string& netns, const std::string& other, const std::string& address) {
+        const std::string mac = json::parse(sh("ip -j link show eth0", other))[0]["address"];
+        sh("ip neigh replace " + address + " lladdr " + mac + " dev eth0", netns);
+    };
+    know_each_other(host.c1, host.c2, "10.9.0.12"); // their ARP requests are dropped
+    know_each_other(host.c2, host.c1, "10.9.0.11");
+    for (const bool filtered : {true, false}) {
+        CAPTURE(filtered);
+        filter_bridged(filtered);
+        CHECK(ask(host.c1, "tcp", "192.0.2.2", 80) == "outside 10.9.0.11");
+        CHECK_FALSE(ask(host.c1, "tcp", "10.9.0.12", 80));
+    }
+    for (const std::string& netns : {host.c1, host.c2}) // all by way of the gateway
+        sh("ip addr flush dev eth0 && ip addr add 10.9.0.1" + netns.substr(netns.size() - 1) +
+               "/32 dev eth0; ip route add 10.9.0.1 dev eth0; ip route add default via 10.9.0.1",
+           netns);
+    CHECK(ask(host.c1, "tcp", "192.0.2.2", 80) == "outside 10.9.0.11");
+    CHECK_FALSE(ask(host.c1, "tcp", "10.9.0.12", 80));
 }
 
 TEST_CASE("firewall: CHECK names a policy that is not in place") {

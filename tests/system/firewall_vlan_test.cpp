@@ -41,6 +41,9 @@ struct TwoVlans {
     [[nodiscard]] bool neighbours_meet() const {
         return ask(c2, "tcp", "10.9.0.2", 80) && ask(c2, "tcp", "fd09::2", 80);
     }
+    [[nodiscard]] bool any_neighbours_meet() const {
+        return ask(c2, "tcp", "10.9.0.2", 80) || ask(c2, "tcp", "fd09::2", 80);
+    }
     [[nodiscard]] bool vlans_meet() const {
         return ask(c1, "tcp", "10.8.0.2", 80) || ask(c1, "tcp", "fd08::2", 80) || ask(c3, "tcp", "10.9.0.2", 80) ||
                ask(c3, "tcp", "fd09::2", 80);
@@ -61,7 +64,7 @@ TEST_CASE(
     if (!kernel_filters_vlans())
         SKIP_CASE(no_vlan_filtering);
     host.attach();
-    CHECK(!host.neighbours_meet());
+    CHECK(!host.any_neighbours_meet());
     CHECK(!host.vlans_meet());
     host.outside_is_reached();
     CHECK(host.first.check("c1").ok());
@@ -96,7 +99,7 @@ TEST_CASE("bridge vlan firewall: isolated containers reach their gateway where b
         SKIP_CASE(no_vlan_filtering);
     host.attach(true);
     CHECK(pings(host.c1, "10.9.0.1"));
-    CHECK(!host.neighbours_meet());
+    CHECK(!host.any_neighbours_meet());
 }
 
 TEST_CASE("bridge vlan firewall: CHECK names the gateway's port where it is cut off, and DEL lets the container go") {
