@@ -7,11 +7,12 @@
 # Of bridge, which has a child, the IPAM plugin, four sweeps: bridge is killed at its own calls; at each call of the
 # child the child alone (bridge tells and has undone everything), bridge alone, both.
 # ADD on a host where no container has been yet: the next ADD works.
+# Of a container on two networks the second ADD of portmap, and the DEL that hands its ports over.
 # An ADD that takes up what a killed one left, lease included, is killed as well, itself and each of its children.
 # Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP [PART…]]]
-#   STEP: try every STEPth call only (default 1), of the child every CHILD_STEPth, and on a fresh host every
-#   CHILD_STEPth. PART: fresh, a plugin, child, parent, all, recovery; default: each. FAILAT: failat.cpp, built;
-#   otherwise it is compiled here.
+#   STEP: try every STEPth call only (default 1); of the child, on a fresh host and on two networks every CHILD_STEPth.
+#   PART: fresh, a plugin, child, parent, all, networks, recovery; default: each. FAILAT: failat.cpp, built; otherwise it
+#   is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
@@ -20,7 +21,7 @@ CNI_BIN_DIR=$(cd "${CNI_BIN_DIR:-$here/../../bin}" && pwd)
 export CNI_BIN_DIR
 step=${1:-1} child_step=${2:-1}
 parts=" ${*:3} "
-[ "$parts" != '  ' ] || parts=' fresh host-local bridge portmap firewall tuning bandwidth child parent all recovery '
+[ "$parts" != '  ' ] || parts=' fresh host-local bridge portmap firewall tuning bandwidth child parent all networks recovery '
 
 if [ "${SWEEP_INSIDE-}" != 1 ]; then
     SWEEP_INSIDE=1 exec unshare --net --mount --propagation private -- bash "$0" "$@"
@@ -190,6 +191,41 @@ sweep_recovery() { # sweep_recovery STEP
     done
 }
 
+# A container on two networks that ask for the same ports: its second ADD, and the DEL that hands the ports over.
+sweep_networks() { # sweep_networks STEP
+    local by=$1 n through verb
+    who='itself, on two networks'
+    for verb in ADD DEL; do
+        for ((n = 1; ; n += by)); do
+            killed itself $n
+            through=0
+            begin portmap
+            jq -c '.name = "net2"' "$work/portmap.json" >"$work/second.json"
+            plugin portmap ADD c1 "$work/portmap.json"
+            if [ $verb = ADD ]; then
+                plugin portmap ADD c1 "$work/second.json" "${prefix[@]}" && through=1
+                [ -s "$work/out" ] || plugin portmap ADD c1 "$work/second.json"
+            else
+                plugin portmap ADD c1 "$work/second.json"
+                plugin portmap DEL c1 "$work/portmap.json" "${prefix[@]}" && through=1
+            fi
+            plugin portmap DEL c1 "$work/portmap.json" && has_ports net2 && plugin portmap DEL c1 "$work/second.json" &&
+                finish portmap && clean
+            report "portmap $verb ($who) then DEL" $n $?
+            [ $through = 0 ] || break
+        done
+        printf 'portmap %s, killed %s: %d system calls\n' $verb "$who" $((n - 1))
+    done
+}
+
+has_ports() { # has_ports NETWORK: c1's, and whole
+    local set found=0
+    for set in hostports4 hostports6; do
+        found=$((found + $(nft list map inet cnative $set | grep -o "comment \"$1/c1/eth0\"" | wc -l)))
+    done
+    [ $found = 4 ] || { echo "$found of 4 elements lead to $1" >"$work/diff" && false; }
+}
+
 # The host as it was before its first container.
 wipe() {
     ip link del br0 2>/dev/null
@@ -238,5 +274,6 @@ done
 for by in child parent all; do
     ! asked $by || sweep bridge $by "$child_step"
 done
+! asked networks || sweep_networks "$child_step"
 ! asked recovery || sweep_recovery "$child_step"
 close_sweep
