@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=$(cd "$1" && pwd)
 bin=${CNI_BIN_DIR:-$PWD/bin}
 cases='gc: *,status: *,bridge vlan*,portmap: *many ports*,portmap: *gone*'
-step=150
+step=250
 [ "${2:-}" = long ] && cases='*' step=1
 for pair in bridge:CONFIG_BRIDGE veth:CONFIG_VETH; do
     if NO_MODULES=${pair%:*} tests/vm/run.sh tests/vm/status.sh "$bin" "${pair#*:}" >/dev/null; then
