@@ -117,6 +117,10 @@ bool same_place(const Element& a, const Element& b) {
     return a.set == b.set && a.key == b.key && a.key_end == b.key_end;
 }
 
+bool contains(const std::vector<Element>& elements, const Element& wanted) {
+    return std::ranges::any_of(elements, [&](const Element& e) { return same_place(e, wanted); });
+}
+
 namespace {
 
 bool is_before(const Element& a, const Element& b) {

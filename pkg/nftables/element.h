@@ -41,6 +41,7 @@ struct Element {
 
 /// The same set, key and end of an interval.
 [[nodiscard]] bool same_place(const Element& a, const Element& b);
+[[nodiscard]] bool contains(const std::vector<Element>& elements, const Element& wanted); ///< by place
 /// Brings the elements of a set together, so that they travel in one message; of what is there twice the first stays.
 void keep_one_of_each(std::vector<Element>& elements);
 

@@ -69,10 +69,6 @@ bool is_interval(const Element& element) {
     return !element.key_end.empty();
 }
 
-bool contains(const std::vector<Element>& elements, const Element& wanted) {
-    return std::ranges::any_of(elements, [&](const Element& e) { return same_place(e, wanted); });
-}
-
 // Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
 // `replaced`. Returns whether any was ours.
 bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,

@@ -50,6 +50,12 @@ inline void drop_forwarded() {
     sh("iptables -P FORWARD DROP; ip6tables -P FORWARD DROP");
 }
 
+/// Whether what is bridged shall pass iptables' and nftables' forward hooks as if it were routed.
+inline void filter_bridged(bool how) {
+    sh(std::string("for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $f ] || echo ") +
+       (how ? "1" : "0") + " > $f; done");
+}
+
 inline bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }

@@ -53,12 +53,6 @@ struct TwoBridges {
     }
 };
 
-/// Whether what is bridged shall pass iptables' and nftables' forward hooks as if it were routed.
-void filter_bridged(bool how) {
-    sh(std::string("for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $f ] || echo ") +
-       (how ? "1" : "0") + " > $f; done");
-}
-
 std::string isolated_ports() {
     return sh("nft list set bridge cnative isolated | grep -o 'comment \"[^\"]*' || true");
 }

@@ -29,8 +29,7 @@ struct TwoVlans {
         return list;
     }
     void attach(bool nf_call = false) {
-        sh(std::string("for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $f ] || echo ") +
-           (nf_call ? "1" : "0") + " > $f; done");
+        filter_bridged(nf_call);
         for (const auto& [network, id] : {std::pair(&first, "c1"), {&first, "c2"}, {&second, "c3"}}) {
             const Answer answer = network->add(id);
             REQUIRE_MESSAGE(answer.ok(), answer.out);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -42,10 +43,6 @@ void remove(nft::Socket& nftables, const std::vector<nft::Element>& elements, co
     portmap::forget_flows_to_container(nft::remove_owned(nftables, nft::shared_table(), elements, owner));
 }
 
-bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
-    return std::ranges::any_of(elements, [&](const nft::Element& e) { return nft::same_place(e, wanted); });
-}
-
 /// Where the container is to be found, as long as it is there. Its veth pair goes with its namespace.
 std::string home_of(const cni::Invocation& call, const cni::Result& result) {
     const std::string name = portmap::host_interface(result, call.ifname);
@@ -72,7 +69,7 @@ void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wante
     std::vector<nft::Element> own = portmap::list_own(nftables, owner);
     std::erase_if(own, [&](const nft::Element& element) {
         const auto live = portmap::as_live(element);
-        return contains(wanted, live.empty() ? element : live.front()) ||
+        return nft::contains(wanted, live.empty() ? element : live.front()) ||
                nft::same_place(element, portmap::companion_key(owner));
     });
     remove(nftables, own, owner);
@@ -209,9 +206,9 @@ void del(const cni::Invocation& call) {
 }
 
 /// What is wrong with one element; empty when it is there.
-std::string fault_of(nft::Socket& nftables, const portmap::Asker& asker, const nft::Element& wanted) {
+std::string fault_of(nft::Socket& nftables, const std::function<portmap::Asker()>& asker, const nft::Element& wanted) {
     const auto found = nft::find(nftables, nft::shared_table(), wanted.set, wanted.key);
-    if (found && found->owner != wanted.owner && portmap::is_of_container(nftables, asker, found->owner))
+    if (found && found->owner != wanted.owner && portmap::is_of_container(nftables, asker(), found->owner))
         return {}; // another network of the same container has the port
     if (found && found->owner == wanted.owner && found->key_end == wanted.key_end && found->data == wanted.data &&
         found->jump == wanted.jump)
@@ -236,7 +233,9 @@ void check(const cni::Invocation& call) {
     if (std::string missing = nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config));
         !missing.empty())
         faults.push_back(std::move(missing));
-    const portmap::Asker asker{.owner = call.owner(), .home = home_of(call, *config.prev_result)};
+    const auto asker = [&] {
+        return portmap::Asker{.owner = call.owner(), .home = home_of(call, *config.prev_result)};
+    };
     for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
         if (std::string fault = fault_of(nftables, asker, element); !fault.empty())
             faults.push_back(std::move(fault));
@@ -249,7 +248,7 @@ void check(const cni::Invocation& call) {
 /// What one owner leaves to the other networks of its container.
 void hand_over_all(nft::Socket& nftables, const std::vector<nft::Element>& leaving, const nft::OwnerTest& is_leaving) {
     const std::string& owner = leaving.front().owner;
-    if (!contains(leaving, portmap::companion_key(owner)))
+    if (!nft::contains(leaving, portmap::companion_key(owner)))
         return;
     const auto record = portmap::find_record(nftables, owner);
     portmap::forget_flows_to_container(

@@ -23,10 +23,6 @@ std::string_view namespace_of(std::string_view home) {
     return home.substr(0, end);
 }
 
-bool contains(const std::vector<nft::Element>& elements, const nft::Element& wanted) {
-    return std::ranges::any_of(elements, [&](const nft::Element& e) { return nft::same_place(e, wanted); });
-}
-
 /// The element of the conditions map that belongs to one of a data map.
 nft::Element conditions_of(const nft::Element& data) {
     nft::Element conditions{.set = data.set, .key = data.key, .key_end = data.key_end, .owner = data.owner};
@@ -122,7 +118,7 @@ void wait_behind(const nft::Element& ours, const nft::Element& theirs, std::vect
     missing.push_back(as_waiting(ours, *mapped, twin == missing.end() ? std::string() : twin->jump));
     std::erase_if(missing, [&](const nft::Element& e) { return nft::same_place(e, conditions); });
     for (const std::string& owner : {ours.owner, theirs.owner}) {
-        if (!contains(missing, companion_key(owner)))
+        if (!nft::contains(missing, companion_key(owner)))
             missing.push_back(companion_key(owner));
     }
 }

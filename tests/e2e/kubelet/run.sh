@@ -92,19 +92,7 @@ page_pod p2
 must 'p1 and p2 are ready: probes of kubelet reach them' patiently all_ready p1 p2
 read -r p1 p1v6 <<<"$(addresses p1)"
 check "the status of p1 has both addresses: $p1 $p1v6" is "$p1 $p1v6" '10.222.0.? fd22::?'
-check 'p2 pings p1' in_pod p2 ping -c 1 -W 2 "$p1"
-check 'p2 pings p1 over IPv6' in_pod p2 ping -6 -c 1 -W 2 "$p1v6"
-check 'the host port answers at 127.0.0.1' page_at 127.0.0.1 18080 hello-p1
-check 'the host port answers at the gateway address' page_at 10.222.0.1 18080 hello-p1
-check 'the host port answers at the gateway address over IPv6' eventually page_at fd22::1 18080 hello-p1
-check 'the host port answers the other pod' page_from p2 10.222.0.1 18080 hello-p1
-check 'the host port answers the pod itself' page_from p1 10.222.0.1 18080 hello-p1
-check 'the host port of 127.0.0.1 answers there' page_at 127.0.0.1 18081 hello-p1
-check 'the host port of 127.0.0.1 does not answer elsewhere' not page_at 10.222.0.1 18081 hello-p1
-network_of_p1=$(namespace p1)
-serve_udp "$network_of_p1" 9000
-check 'the UDP host port answers' fetch_udp host 10.222.0.1 19000 "$network_of_p1"
-check 'both directions of p1 are shaped' shaped
+check_p1
 
 # kubelet finds its pods again, and leaves them alone.
 restart() {
