@@ -149,7 +149,7 @@ void put_set(nlmsghdr* message, const std::string& table, std::uint8_t family, c
 // A batch in the making: messages one after the other, each with the next sequence number.
 class Batch {
   public:
-    explicit Batch(Socket& socket) : socket_(&socket) {}
+    Batch(Socket& socket, std::size_t expected_bytes) : socket_(&socket) { bytes_.reserve(expected_bytes); }
     std::uint32_t append(const wire::Buffer& buffer) {
         const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.bytes.data());
         bytes_.insert(bytes_.end(), buffer.bytes.data(), buffer.bytes.data() + MNL_ALIGN(message->nlmsg_len));
@@ -358,7 +358,11 @@ nlmsghdr* Transaction::build(const Operation& operation, wire::Buffer& buffer) c
 
 void Transaction::commit() {
     taken_.clear();
-    Batch batch(*socket_);
+    constexpr std::size_t most_about_an_operation = 128; // but for rules
+    std::size_t expected = most_about_an_operation * (operations_.size() + 2);
+    for (const Operation& operation : operations_)
+        expected += operation.items.size();
+    Batch batch(*socket_, expected);
     const std::uint32_t first = batch.mark(true, generation_);
     std::map<std::uint32_t, const Operation*> sent;
     std::uint32_t last = first;

@@ -156,20 +156,18 @@ void route_loopback(const std::string& device) {
 }
 
 void withdraw(nft::Socket& nftables, const cni::Invocation& call) {
-    std::vector<nft::Element> removed;
     nft::where_supported([&] {
         const auto record = portmap::find_record(nftables, call.owner());
         if (!record)
             return;
         const bool companions = portmap::has_companions(nftables, record->owner);
         if (companions)
-            removed = portmap::hand_over(nftables, {.owner = record->owner, .home = record->note},
-                                         [&](const std::string& other) { return other == record->owner; });
-        std::ranges::move(nft::remove_found(nftables, nft::shared_table(),
-                                            [&] { return portmap::find_own(nftables, call, *record, companions); }),
-                          std::back_inserter(removed));
+            portmap::forget_flows_to_container(
+                portmap::hand_over(nftables, {.owner = record->owner, .home = record->note},
+                                   [&](const std::string& other) { return other == record->owner; }));
+        portmap::forget_flows_to_container(nft::remove_found(
+            nftables, nft::shared_table(), [&] { return portmap::find_own(nftables, call, *record, companions); }));
     });
-    portmap::forget_flows_to_container(removed);
 }
 
 bool maps_nothing(const Config& config, const Targets& targets) {
