@@ -46,10 +46,10 @@ test-go: configure ## the system tests against Debian's Go plugins, or those in 
 	tests/run-go.sh $(BUILD)
 
 test-asan: ## unit tests, system tests and conf-examples on a build with the address and undefined-behaviour sanitizers
-	.ci/packages.sh build test
+	.ci/packages.sh build test vm
 	cmake --preset asan --log-level=WARNING
 	cmake --build --preset asan
-	tests/run-asan.sh build-asan
+	VM_DIR=$(abspath $(BUILD))/vm tests/run-asan.sh build-asan
 
 test-valgrind: configure ## one chain under memcheck, of a dynamic build
 	.ci/packages.sh test bench
