@@ -272,8 +272,11 @@ TEST_CASE("tuning: a sysctl given twice is refused") {
 TEST_CASE("tuning: prevResult is required") {
     World world;
     with_eth0(world);
-    for (const std::string command : {"ADD", "CHECK"})
+    for (const std::string command : {"ADD", "CHECK"}) {
         refused(invoke(tuning(command, {{"prevResult", nullptr}})), 999, "Required prevResult missing");
+        refused(invoke(tuning(command, {{"prevResult", nullptr}, {"mac", "nonsense"}})), 999,
+                "Required prevResult missing");
+    }
 }
 
 TEST_CASE("tuning: what is wrong with the namespace or the interface is told in the Go suite's words") {
@@ -301,6 +304,8 @@ TEST_CASE("tuning: CHECK names what differs, in the Go suite's words") {
     sh("ip link set eth0 address 02:00:00:00:00:07", c1);
     says({{"mac", "02:00:00:00:00:08"}},
          "Error: Tuning configured Ethernet of eth0 is 02:00:00:00:00:08, current value is 02:00:00:00:00:07");
+    says({{"mac", "nonsense"}},
+         "Error: Tuning configured Ethernet of eth0 is nonsense, current value is 02:00:00:00:00:07");
     says({{"mtu", 1400}}, "Error: Tuning configured MTU of eth0 is 1400, current value is 1500");
     says({{"promisc", true}}, "Error: Tuning link eth0 configured promisc is true, current value is 0");
     sh("ip link set eth0 promisc on", c1);

@@ -78,14 +78,15 @@ Config parse(const cni::Invocation& call) {
     if (std::string mac = cni::parse_args(call.args, {"MAC"})["MAC"]; !mac.empty())
         config.mac_text = std::move(mac);
     cni::prefixed(prefix, [&] { override_keys(call, config); });
-    if (!config.mac_text.empty()) {
-        config.link.mac = inet::Mac::parse(config.mac_text);
-        if (!config.link.mac)
-            throw cni::Error(os::cat("invalid args ", config.mac_text, " for MAC addr: address ", config.mac_text,
-                                     ": invalid MAC address"));
-    }
+    config.link.mac = inet::Mac::parse(config.mac_text);
     call.config.warn_unknown();
     return config;
+}
+
+void require_mac(const Config& config) {
+    if (!config.mac_text.empty() && !config.link.mac)
+        throw cni::Error(os::cat("invalid args ", config.mac_text, " for MAC addr: address ", config.mac_text,
+                                 ": invalid MAC address"));
 }
 
 std::string data_dir_leniently(const cni::Invocation& call) {

@@ -89,6 +89,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     tuning::check_allowed(config.sysctls);
     cni::Result result = require_prev_result(call);
     const auto sysctls = tuning::targets(config.sysctls, call.ifname);
+    tuning::require_mac(config);
 
     tuning::set(sysctls, call.netns, undo);
     if (!config.link.empty())
@@ -129,7 +130,7 @@ void check_link(const cni::Invocation& call, const Config& config) {
     if (!link)
         throw cni::Error(os::cat("Cannot find container link ", call.ifname));
     const LinkState& wanted = config.link;
-    if (wanted.mac && wanted.mac != link->mac)
+    if (!config.mac_text.empty() && wanted.mac != link->mac)
         compare(call, "Ethernet", std::optional(config.mac_text), link->mac.text());
     if (const bool promisc = wanted.promisc.has_value(); promisc != link->is_promisc())
         throw cni::Error(os::cat("Error: Tuning link ", call.ifname, " configured promisc is ", text(promisc),
@@ -155,6 +156,7 @@ void gc(const cni::Invocation& call) {
 
 void status(const cni::Invocation& call) {
     const Config config = tuning::parse(call);
+    tuning::require_mac(config);
     try {
         tuning::check_allowed(config.sysctls);
     } catch (const cni::Error& error) {
