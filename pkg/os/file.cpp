@@ -110,6 +110,11 @@ std::string read_all(const Fd& fd, std::size_t limit, const Place& place) {
     return content;
 }
 
+// A name that is too long for a file is no file's.
+bool is_absence(int err) {
+    return err == ENOENT || err == ENAMETOOLONG;
+}
+
 enum class Made { created, taken, impossible };
 
 /// The good way: a file without a name, named when it is complete.
@@ -221,7 +226,7 @@ std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name) {
     Fd sub(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW));
     if (sub)
         return sub;
-    if (errno == ENOENT)
+    if (is_absence(errno))
         return std::nullopt;
     fail("open", dir, name);
 }
@@ -242,7 +247,7 @@ std::optional<std::string> read_file_at(const Fd& dir, const std::string& name, 
     const Fd file(::openat(dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (file)
         return read_all(file, limit, {&dir, name});
-    if (errno == ENOENT)
+    if (is_absence(errno))
         return std::nullopt;
     fail("open", dir, name);
 }
@@ -302,7 +307,7 @@ bool unlink_at(const Fd& dir, const std::string& name) {
     check_component(dir, name);
     if (::unlinkat(dir.get(), name.c_str(), 0) == 0)
         return true;
-    if (errno == ENOENT)
+    if (is_absence(errno))
         return false;
     fail("unlink", dir, name);
 }

@@ -125,6 +125,23 @@ TEST_CASE("tuning: DEL after the interface has gone succeeds and takes the file 
     CHECK(sh("find /run/cni -type f") == "");
 }
 
+TEST_CASE("tuning: DEL succeeds, and restores, with a container ID of any length") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    const json before = link_of(c1);
+    // "_eth0.json" still fits beside the first in the name of a file; beside the second it does not.
+    for (const std::size_t length : {245, 300}) {
+        CAPTURE(length);
+        const std::string id(length, 'a');
+        Call add = tuning("ADD", all_keys), del = tuning("DEL", all_keys);
+        add.id = del.id = id;
+        CHECK(invoke(add).ok() == (length == 245));
+        CHECK(invoke(del).ok());
+        CHECK(link_of(c1) == before);
+        CHECK(sh("find /run/cni -type f") == "");
+    }
+}
+
 TEST_CASE("tuning: a saved state that cannot be read is told on stderr, fails no DEL, and goes") {
     World world;
     const std::string c1 = with_eth0(world);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -261,6 +262,15 @@ TEST_CASE("unlinking says whether there was something") {
     CHECK(os::create_file_at(scratch.dir, "a", "", 0600));
     CHECK(os::unlink_at(scratch.dir, "a"));
     CHECK_FALSE(os::unlink_at(scratch.dir, "a"));
+}
+
+TEST_CASE("nothing is there under a name that is too long for a file") {
+    const Scratch scratch;
+    const std::string name(NAME_MAX + 1, 'a');
+    CHECK_FALSE(os::unlink_at(scratch.dir, name));
+    CHECK_FALSE(os::read_file_at(scratch.dir, name, 100));
+    CHECK_FALSE(os::open_dir_at(scratch.dir, name));
+    CHECK(failure([&] { (void)os::make_dir_at(scratch.dir, name, 0700); }).first == ENAMETOOLONG);
 }
 
 TEST_CASE("rewriting replaces longer content") {
