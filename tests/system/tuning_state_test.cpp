@@ -93,6 +93,19 @@ TEST_CASE("tuning: an ADD that fails leaves everything as it was") {
     CHECK(sh("find /run/cni -type f") == "");
 }
 
+TEST_CASE("tuning: a link that takes no other MAC fails the ADD in one sentence, for there is nothing to restore") {
+    World world;
+    const std::string c1 = with_eth0(world);
+    sh("ip link del eth0; ip link add eth0 type ifb", c1);
+    const json before = link_of(c1);
+    refused(invoke(tuning("ADD", {{"mtu", 1400}, {"mac", "02:00:5e:10:00:01"}})), 999, "operation not supported");
+    CHECK(link_of(c1) == before);
+    const Answer answer = invoke(tuning("DEL", {{"mac", "02:00:5e:10:00:01"}}));
+    CHECK(answer.ok());
+    CHECK(answer.err == "");
+    CHECK(sh("find /run/cni -type f") == "");
+}
+
 TEST_CASE("tuning: DEL with a config that cannot be read restores all the same") {
     World world;
     const std::string c1 = with_eth0(world);

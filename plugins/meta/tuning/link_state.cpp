@@ -32,6 +32,21 @@ LinkState merged(const LinkState& first, const LinkState& second) {
             .tx_queue_length = first.tx_queue_length ? first.tx_queue_length : second.tx_queue_length};
 }
 
+LinkState difference(const LinkState& state, const LinkState& found) {
+    LinkState left = state;
+    if (left.mac == found.mac)
+        left.mac.reset();
+    if (left.promisc == found.promisc)
+        left.promisc.reset();
+    if (left.mtu == found.mtu)
+        left.mtu = 0;
+    if (left.allmulti == found.allmulti)
+        left.allmulti.reset();
+    if (left.tx_queue_length == found.tx_queue_length)
+        left.tx_queue_length.reset();
+    return left;
+}
+
 std::vector<Change> changes_to(const LinkState& state) {
     using netlink::Index;
     using netlink::Rtnl;

@@ -28,6 +28,8 @@ struct LinkState {
 [[nodiscard]] LinkState state_of(const netlink::Link& link, const LinkState& which);
 /// `first`, and of `second` what `first` does not have.
 [[nodiscard]] LinkState merged(const LinkState& first, const LinkState& second);
+/// What of `state` is otherwise in `found`.
+[[nodiscard]] LinkState difference(const LinkState& state, const LinkState& found);
 
 /// One request to the kernel for each attribute, in the Go suite's order.
 struct Change {

@@ -47,7 +47,8 @@ bool restore(const cni::Invocation& call, const LinkState& state) {
         const auto link = container.find_link(call.ifname);
         if (!link)
             return true;
-        for (const tuning::Change& change : tuning::changes_to(state)) {
+        // Only what is not as it was: a link that took no MAC takes its own as little.
+        for (const tuning::Change& change : tuning::changes_to(difference(state, state_of(*link, state)))) {
             try {
                 change.make(container, link->index);
             } catch (const netlink::Error& error) {
