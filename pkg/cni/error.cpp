@@ -19,6 +19,7 @@ Code code_of(const os::Error& error) {
     case EROFS:
     case EIO:
     case EDQUOT:
+    case EFBIG:
         return Code::io_failure;
     default:
         return Code::plugin;
@@ -33,6 +34,8 @@ std::string_view signal_name(int signal) {
         return "SIGINT";
     case SIGHUP:
         return "SIGHUP";
+    case SIGQUIT:
+        return "SIGQUIT";
     default:
         return "unknown";
     }

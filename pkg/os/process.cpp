@@ -207,12 +207,12 @@ void keep_children() {
 sigset_t passed_on() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    for (const int signal : ending_signals)
         sigaddset(&set, signal);
     return set;
 }
 
-/// Readable as long as a blocked TERM, INT or HUP is pending. It is only looked at, never taken: the next poll
+/// Readable as long as an ending signal is pending. It is only looked at, never taken: the next poll
 /// point is to throw it. May be empty.
 Fd watch_signals() {
     const sigset_t set = passed_on();
@@ -223,7 +223,7 @@ void pass_on(pid_t pid) {
     sigset_t pending;
     if (::sigpending(&pending) != 0)
         return;
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    for (const int signal : ending_signals)
         if (sigismember(&pending, signal) == 1)
             ::kill(pid, signal);
 }

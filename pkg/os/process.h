@@ -34,8 +34,8 @@ class Child {
     ~Child(); ///< kills and reaps when nobody waited
 
     /// Reads to end of file and reaps. At the deadline kills the child and throws Error(ETIMEDOUT).
-    /// A pending TERM/INT/HUP is passed on to the child once; the wait then goes on to its answer, for 5 s at most:
-    /// after that the child is killed and Interrupted thrown.
+    /// A pending ending signal (os/signals.h) is passed on to the child once; the wait then goes on to its answer, for
+    /// 5 s at most: after that the child is killed and Interrupted thrown.
     [[nodiscard]] Output wait(const Deadline& deadline);
 
   private:

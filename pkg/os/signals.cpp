@@ -13,7 +13,10 @@
 namespace os {
 namespace {
 
-constexpr int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+constexpr int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+// They come to a whole process group or cgroup, where a USR1 asks the runtime for its state, or from a limit or a timer
+// of the caller's. A Go program takes no notice, so callers send them without a thought for plugins.
+constexpr int unheeded[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ};
 
 // Static, because a crash handler may not allocate. Large enough for the widest register frames (AMX).
 constexpr std::size_t alternate_stack_size = std::size_t(64) * 1024;
@@ -24,7 +27,7 @@ constinit volatile std::size_t answer_size = 0;
 sigset_t polled_signals() noexcept {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    for (const int signal : ending_signals)
         sigaddset(&set, signal);
     return set;
 }
@@ -60,7 +63,9 @@ void on_exit() noexcept {
 } // namespace
 
 void block_signals() noexcept {
-    const sigset_t set = polled_signals();
+    sigset_t set = polled_signals();
+    for (const int signal : unheeded)
+        sigaddset(&set, signal);
     sigprocmask(SIG_BLOCK, &set, nullptr);
     set_disposition(SIGPIPE, SIG_IGN, 0);
 }

@@ -341,7 +341,7 @@ TEST_CASE("a child dies with its parent") {
 
 TEST_CASE("every crash is answered with the document and exit 1") {
     const std::string document = R"({"code":999,"msg":"crashed"})";
-    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS}) {
         const auto [out, status] = crash_output([signal] { ::raise(signal); }, document.c_str());
         CHECK(out == document);
         REQUIRE(WIFEXITED(status));
