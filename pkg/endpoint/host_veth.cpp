@@ -123,6 +123,16 @@ std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_vie
     return try_host_veth_names(owner, find) ? link : std::nullopt;
 }
 
+bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::string_view owner) {
+    if (container_end.kind != "veth" || container_end.peer == 0)
+        return false;
+    const auto host_end = host.find_link(netlink::Index{container_end.peer});
+    if (!host_end || host_end->kind != "veth" || netlink::Index{host_end->peer} != container_end.index)
+        return false;
+    const auto found = owner_in_alias(host_end->alias);
+    return found && *found != owner;
+}
+
 void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {
     if (const auto link = find_host_veth(host, owner))
         host.delete_link(link->index);

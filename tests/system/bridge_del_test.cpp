@@ -248,6 +248,40 @@ TEST_CASE("bridge: an ADD whose result nobody can read undoes everything") {
     check_nothing_left();
 }
 
+// It took down the interface of the container that had the path by then.
+TEST_CASE("bridge: a late or second DEL leaves the interface of whoever has the namespace's path by now") {
+    World world;
+    world.netns("c1");
+    (void)added(bridge_config());
+    world.remove_netns("c1");
+    const std::string path = world.netns("c1");
+    const Answer second = invoke({.plugin = "bridge", .config = bridge_config(), .id = "c2", .netns = path});
+    REQUIRE_MESSAGE(second.ok(), second.out);
+    for (const std::string time : {"late", "second"}) {
+        CAPTURE(time);
+        const Answer answer = bridge("DEL", bridge_config());
+        CHECK_MESSAGE(answer.ok(), answer.out);
+        CHECK(leases("net") == std::vector<std::string>{"10.9.0.3"});
+        CHECK(works("ping -c1 -W2 10.9.0.1", path));
+    }
+    CHECK(invoke({.plugin = "bridge", .command = "DEL", .config = bridge_config(), .id = "c2", .netns = path}).ok());
+    check_nothing_left();
+}
+
+// It took down the first network's interface.
+TEST_CASE("bridge: DEL after an ADD that found its interface's name taken by another network leaves that one") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    (void)added(bridge_config());
+    const json other = bridge_config({{"name", "other"}, {"ipam", ipam({"10.9.0.0/24"})}});
+    CHECK(!bridge("ADD", other).ok());
+    CHECK(bridge("DEL", other).ok());
+    CHECK(leases("other").empty());
+    CHECK(works("ping -c1 -W2 10.9.0.1", c1));
+    CHECK(bridge("DEL", bridge_config()).ok());
+    check_nothing_left();
+}
+
 TEST_CASE("bridge: SIGTERM while the IPAM plugin is at work undoes everything") {
     World world;
     const std::string c1 = world.netns("c1");

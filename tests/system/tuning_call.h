@@ -36,7 +36,7 @@ inline json link_of(const std::string& netns, const std::string& name = "eth0") 
     const std::string flags = link["flags"].dump();
     return {{"mtu", link["mtu"]},
             {"mac", link["address"]},
-            {"qlen", link["txqlen"]},
+            {"qlen", link.value("txqlen", 0)}, // ip(8) leaves out a 0
             {"promisc", flags.find("PROMISC") != std::string::npos},
             {"allmulti", flags.find("ALLMULTI") != std::string::npos}};
 }

@@ -155,6 +155,22 @@ TEST_CASE("tuning: DEL succeeds, and restores, with a container ID of any length
     }
 }
 
+// It gave the other container's interface the MAC and the MTU of the one that had gone.
+TEST_CASE("tuning: a late DEL leaves the interface of whoever has the namespace's path by now") {
+    World world;
+    world.netns("c1");
+    (void)added(bridge_config());
+    REQUIRE(invoke(tuning("ADD", all_keys)).ok());
+    world.remove_netns("c1");
+    const std::string path = world.netns("c1");
+    REQUIRE(invoke({.plugin = "bridge", .config = bridge_config({{"mtu", 1300}}), .id = "c2", .netns = path}).ok());
+    const json before = link_of(path);
+    const Answer answer = invoke(tuning("DEL", all_keys));
+    CHECK_MESSAGE(answer.ok(), answer.out);
+    CHECK(link_of(path) == before);
+    CHECK(!is_there(saved_file));
+}
+
 TEST_CASE("tuning: a saved state that cannot be read is told on stderr, fails no DEL, and goes") {
     World world;
     const std::string c1 = with_eth0(world);

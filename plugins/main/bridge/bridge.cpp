@@ -259,8 +259,13 @@ void remove_link(netlink::Rtnl& host, const cni::Invocation& call) {
         host.delete_link(link->index);
         return;
     }
-    if (const auto sandbox = netns::Netns::find(call.netns))
-        netlink::Rtnl::in(*sandbox).delete_link(call.ifname);
+    const auto sandbox = netns::Netns::find(call.netns);
+    if (!sandbox)
+        return;
+    netlink::Rtnl container = netlink::Rtnl::in(*sandbox);
+    const auto link = container.find_link(call.ifname);
+    if (link && !endpoint::is_of_other(host, *link, call.owner()))
+        container.delete_link(call.ifname);
 }
 
 std::vector<inet::Address> known_addresses(const cni::Invocation& call) {

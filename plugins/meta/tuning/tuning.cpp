@@ -5,6 +5,7 @@
 #include "allow_list.h"
 #include "cni/run.h"
 #include "config.h"
+#include "endpoint/host_veth.h"
 #include "netlink/rtnl.h"
 #include "netns/netns.h"
 #include "os/log.h"
@@ -45,7 +46,8 @@ bool restore(const cni::Invocation& call, const LinkState& state) {
             return true;
         netlink::Rtnl container = netlink::Rtnl::in(*sandbox);
         const auto link = container.find_link(call.ifname);
-        if (!link)
+        netlink::Rtnl host;
+        if (!link || endpoint::is_of_other(host, *link, call.owner()))
             return true;
         // Only what is not as it was: a link that took no MAC takes its own as little.
         for (const tuning::Change& change : tuning::changes_to(difference(state, state_of(*link, state)))) {
