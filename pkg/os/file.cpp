@@ -307,9 +307,12 @@ bool unlink_at(const Fd& dir, const std::string& name) {
     check_component(dir, name);
     if (::unlinkat(dir.get(), name.c_str(), 0) == 0)
         return true;
-    if (is_absence(errno))
+    const int err = errno;
+    struct stat status; // a read-only file system refuses before it looks
+    if (is_absence(err) ||
+        (err == EROFS && ::fstatat(dir.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && is_absence(errno)))
         return false;
-    fail("unlink", dir, name);
+    fail("unlink", dir, name, err);
 }
 
 std::vector<std::string> list_dir(const Fd& dir) {

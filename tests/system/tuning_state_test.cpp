@@ -155,6 +155,14 @@ TEST_CASE("tuning: DEL succeeds, and restores, with a container ID of any length
     }
 }
 
+TEST_CASE("tuning: DEL with nothing saved succeeds on a read-only data folder") { // it failed for ever
+    World world;
+    (void)with_eth0(world);
+    sh("mkdir -p /run/full; mount -t tmpfs -o ro none /run/full");
+    const Answer answer = invoke(tuning("DEL", {{"dataDir", "/run/full"}}));
+    CHECK_MESSAGE(answer.ok(), answer.out);
+}
+
 // It gave the other container's interface the MAC and the MTU of the one that had gone.
 TEST_CASE("tuning: a late DEL leaves the interface of whoever has the namespace's path by now") {
     World world;
