@@ -305,8 +305,10 @@ Output Child::wait(const Deadline& given) {
                                      pollfd{.fd = ended.err_.get(), .events = POLLIN, .revents = 0},
                                      pollfd{.fd = signals.get(), .events = POLLIN, .revents = 0}};
     while (watched[0].fd >= 0 || watched[1].fd >= 0) {
-        if (::poll(watched.data(), watched.size(), deadline.poll_timeout()) < 0)
-            continue; // EINTR
+        if (::poll(watched.data(), watched.size(), deadline.poll_timeout()) < 0) {
+            for (pollfd& one : watched)
+                one.revents = 0; // EINTR, or a shortage that may last: the deadline counts all the same
+        }
         if (watched[0].revents != 0 && !drain(ended.out_, output.out, most_out, too_much))
             watched[0].fd = -1;
         if (watched[1].revents != 0 && !drain(ended.err_, output.err, most_err, cut))

@@ -285,6 +285,18 @@ TEST_CASE("a child that does not end is killed at the deadline") {
     CHECK(errno == ECHILD);
 }
 
+TEST_CASE("a child is killed at the deadline even when waiting for it is refused") { // it was asked for ever, busily
+    const Scratch scratch;
+    auto child = os::Child::start(scratch.script("child", "exec /bin/sleep 60"), {}, "");
+    rlimit old;
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
+    const rlimit less = {.rlim_cur = 1, .rlim_max = old.rlim_max}; // poll(2) takes no more than that
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &less) == 0);
+    const std::string text = failure([&] { (void)child.wait(os::Deadline::in(100ms)); }, ETIMEDOUT);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
+    CHECK(text == "wait for " + scratch.path + "/child: timed out");
+}
+
 TEST_CASE("a child that says too much is stopped; on stderr it is cut") {
     const Scratch scratch;
     const std::string flood = scratch.script("flood", "exec /bin/cat /dev/zero");
