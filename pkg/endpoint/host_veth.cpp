@@ -124,10 +124,12 @@ std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_vie
 }
 
 bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::string_view owner) {
-    if (container_end.kind != "veth" || container_end.peer == 0)
+    // Both are to point out of their namespaces: a container may give its own links any index.
+    if (container_end.kind != "veth" || container_end.peer == 0 || !container_end.peer_elsewhere)
         return false;
     const auto host_end = host.find_link(netlink::Index{container_end.peer});
-    if (!host_end || host_end->kind != "veth" || netlink::Index{host_end->peer} != container_end.index)
+    if (!host_end || host_end->kind != "veth" || !host_end->peer_elsewhere ||
+        netlink::Index{host_end->peer} != container_end.index)
         return false;
     const auto found = owner_in_alias(host_end->alias);
     return found && *found != owner;
