@@ -211,12 +211,14 @@ std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vecto
 
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test) {
     std::map<std::string, std::vector<Element>> by_owner;
-    for (const std::string& set : sets) {
-        for (Element& element : list(socket, table, set)) {
-            if (test(element.owner))
-                by_owner[element.owner].push_back(std::move(element));
+    where_supported([&] {
+        for (const std::string& set : sets) {
+            for (Element& element : list(socket, table, set)) {
+                if (test(element.owner))
+                    by_owner[element.owner].push_back(std::move(element));
+            }
         }
-    }
+    });
     std::exception_ptr first;
     for (auto& [owner, elements] : by_owner) {
         try {

@@ -57,7 +57,7 @@ std::vector<Element> remove_owned(Socket& socket, const Table& table, std::vecto
 
 using OwnerTest = std::function<bool(const std::string& owner)>;
 /// Lists the sets in full and removes every element whose owner passes the test; goes on after an owner whose elements
-/// cannot be removed, and throws the first error at the end.
+/// cannot be removed, and throws the first error at the end. A kernel without nf_tables has none.
 void remove_all_owned(Socket& socket, const Table& table, const std::vector<std::string>& sets, const OwnerTest& test);
 
 } // namespace nft

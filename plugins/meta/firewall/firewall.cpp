@@ -183,9 +183,9 @@ void gc(const cni::Invocation& call) {
     std::vector<nft::Element> stale;
     nft::where_supported([&] { stale = nft::list_accepted(nftables, is_stale); });
     cni::Errors errors;
-    errors.collect([&] { nft::where_supported([&] { nft::gc_ports(nftables, is_stale); }); });
+    errors.collect([&] { nft::gc_ports(nftables, is_stale); });
     errors.collect([&] { leave_zone(config, addresses_in(stale)); });
-    errors.collect([&] { nft::where_supported([&] { nft::gc_accepted(nftables, is_stale); }); });
+    errors.collect([&] { nft::gc_accepted(nftables, is_stale); });
     errors.throw_if_any();
 }
 
