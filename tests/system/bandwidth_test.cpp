@@ -285,6 +285,24 @@ TEST_CASE("bandwidth: a second ADD without a DEL is refused, and the limits stay
     CHECK_MESSAGE(answer.ok(), answer.out);
 }
 
+// The ifb of the running container went, and with it all that it sent.
+TEST_CASE("bandwidth: a second ADD that loses an answer of the kernel takes no limits away") {
+    World world;
+    with_veth(world);
+    REQUIRE(invoke(bandwidth("ADD")).ok());
+    for (int lost = 1; sh("grep -c INJECTED /run/trace 2>/dev/null || true") != "0\n"; ++lost) {
+        CAPTURE(lost);
+        Call second = bandwidth("ADD");
+        second.wrapper = {"strace", "-qq",
+                          "-o",     "/run/trace",
+                          "-e",     "trace=recvfrom",
+                          "-e",     "inject=recvfrom:error=EAGAIN:when=" + std::to_string(lost)};
+        CHECK(!invoke(second).ok());
+        const Answer answer = invoke(bandwidth("CHECK"));
+        REQUIRE_MESSAGE(answer.ok(), answer.out);
+    }
+}
+
 TEST_CASE("bandwidth: what an earlier veth of the container left is replaced") {
     World world;
     with_veth(world);

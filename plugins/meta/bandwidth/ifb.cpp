@@ -30,11 +30,15 @@ bool is_left_over(netlink::Rtnl& host, const netlink::Link& link, std::string_vi
     return has_owner(link, owner) && (link.alias != endpoint::alias_of(owner) || !is_redirected(host, veth, link));
 }
 
-bool create(netlink::Rtnl& host, const std::string& name, unsigned mtu) {
+/// False: the name is taken. Without an answer, what may have been made goes; what was in the way stays.
+bool create(netlink::Rtnl& host, const std::string& owner, const std::string& name, const netlink::Link& veth) {
     try {
-        return host.create_ifb(name, mtu);
+        return host.create_ifb(name, veth.mtu);
     } catch (const netlink::Unanswered&) {
-        netlink::Rtnl().delete_link(name); // the socket that failed may have more in store
+        netlink::Rtnl fresh; // the socket that failed may have more in store
+        const auto link = fresh.find_link(name);
+        if (link && is_left_over(fresh, *link, owner, veth))
+            fresh.delete_link(link->index);
         throw;
     }
 }
@@ -42,13 +46,13 @@ bool create(netlink::Rtnl& host, const std::string& name, unsigned mtu) {
 /// One try under one name; nothing when the name is taken by something that is not left over.
 std::optional<netlink::Link> try_create(netlink::Rtnl& host, const std::string& owner, const std::string& name,
                                         const netlink::Link& veth, os::Undo& undo) {
-    if (!create(host, name, veth.mtu)) {
+    if (!create(host, owner, name, veth)) {
         const auto existing = host.find_link(name);
         if (existing && !is_left_over(host, *existing, owner, veth))
             return std::nullopt;
         if (existing)
             host.delete_link(existing->index);
-        if (!create(host, name, veth.mtu))
+        if (!create(host, owner, name, veth))
             return std::nullopt;
     }
     undo.push(os::cat("ifb ", name), [name] { netlink::Rtnl().delete_link(name); });
