@@ -229,6 +229,20 @@ TEST_CASE("host-local: an ADD that fails gives back what it leased and nothing t
     CHECK(leases("net") == Names{"10.7.0.2", "10.9.0.2"});
 }
 
+// The first lease that could not be removed kept the others.
+TEST_CASE("host-local: an ADD that fails gives back every lease that it can, and tells which it cannot") {
+    World world;
+    const json one = range("10.8.0.0/30"); // with one address, which is taken
+    REQUIRE(leased(hl_ranges({one}), "other") == "10.8.0.2/30");
+    Call add = hl_call("ADD", hl_ranges({range("10.9.0.0/24"), range("fd09::/64"), one}));
+    add.wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "inject=unlinkat:error=EIO:when=1"};
+    const Answer answer = invoke(add);
+    CHECK(answer.code() == 999);
+    CHECK_MESSAGE(contains(answer.document()["details"], "unlink " + net_dir + "/10.9.0.2: input/output error"),
+                  answer.out);
+    CHECK(leases("net") == Names{"10.8.0.2", "10.9.0.2"});
+}
+
 TEST_CASE("host-local: without an ipam key") {
     World world;
     CHECK(refusal({{"cniVersion", "1.0.0"}, {"name", "net"}}) == "IPAM config missing 'ipam' key");

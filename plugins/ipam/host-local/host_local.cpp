@@ -29,6 +29,14 @@ namespace {
 
 using namespace host_local;
 
+/// Releases each of these, whatever happens to the others.
+void release_all(Store& store, const std::vector<inet::Address>& addresses, const std::string& owner) {
+    cni::Errors errors;
+    for (const inet::Address& address : addresses)
+        errors.collect([&] { store.release(address, owner); });
+    errors.throw_if_any();
+}
+
 /// The leases one ADD has made: the undo list gives back exactly these, not what the container had before.
 struct Taken {
     std::string data_dir, network, owner;
@@ -38,8 +46,7 @@ struct Taken {
         if (addresses.empty())
             return;
         if (const auto store = Store::open_existing(data_dir, network))
-            for (const inet::Address& address : addresses)
-                store->release(address, owner);
+            release_all(*store, addresses, owner);
     }
 };
 
@@ -106,14 +113,6 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     refuse_left_over(requested);
     result.routes = config.routes;
     return result;
-}
-
-/// Releases each of these, whatever happens to the others.
-void release_all(Store& store, const std::vector<inet::Address>& addresses, const std::string& owner) {
-    cni::Errors errors;
-    for (const inet::Address& address : addresses)
-        errors.collect([&] { store.release(address, owner); });
-    errors.throw_if_any();
 }
 
 void del(const cni::Invocation& call) {
