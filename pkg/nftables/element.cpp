@@ -44,7 +44,7 @@ std::size_t find_some(Socket& socket, const Table& table, std::span<const Elemen
     nlmsghdr* request = wire::elements_header(buffer, NFT_MSG_GETSETELEM, table, set, keys.size() > 1 ? NLM_F_ACK : 0);
     wire::put_list(request, items);
     const bool all_there = socket.query(
-        request, os::cat("get element inet ", table.name, " ", set),
+        request, os::cat("get element ", table_text(table), " ", set),
         [&](const nlmsghdr* reply) { wire::read_elements(reply, set, answers); }, [&] { answers.clear(); });
     answers.resize(std::min(answers.size(), keys.size()));
     return all_there ? keys.size() : std::min(answers.size() + 1, keys.size());
@@ -195,7 +195,7 @@ std::size_t append_list(Socket& socket, const Table& table, const std::string& s
         elements.resize(before);
         size = 0;
     };
-    (void)socket.query(request, os::cat("list set inet ", table.name, " ", set), take, restart);
+    (void)socket.query(request, os::cat("list set ", table_text(table), " ", set), take, restart);
     return size;
 }
 
@@ -233,7 +233,7 @@ std::map<std::string, std::size_t> set_sizes(Socket& socket, const Table& table)
         if (size && os::text_in(os::attribute_in(set, NFTA_SET_TABLE)) == table.name)
             sizes.emplace(os::text_in(os::attribute_in(set, NFTA_SET_NAME)), *size);
     };
-    (void)socket.query(request, os::cat("list sets inet ", table.name), read, [&] { sizes.clear(); });
+    (void)socket.query(request, os::cat("list sets ", table_text(table)), read, [&] { sizes.clear(); });
     return sizes;
 }
 

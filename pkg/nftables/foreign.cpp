@@ -134,7 +134,8 @@ std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const st
         if (auto rule = read_rule(os::attributes_of(reply, sizeof(nfgenmsg)), table.family))
             rules.push_back(std::move(*rule));
     };
-    (void)socket.query(request, os::cat("list the rules of ", table.name, " ", chain), keep, [&] { rules.clear(); });
+    (void)socket.query(request, os::cat("list the rules of ", table_text(table), " ", chain), keep,
+                       [&] { rules.clear(); });
     return rules;
 }
 
@@ -144,9 +145,10 @@ std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, cons
     mnl_attr_put_strz(request, NFTA_CHAIN_TABLE, std::string(table.name).c_str());
     mnl_attr_put_strz(request, NFTA_CHAIN_NAME, name.c_str());
     std::uint32_t uses = 0;
-    const bool found = socket.query(request, os::cat("get chain ", name), [&](const nlmsghdr* reply) {
-        uses = word_in(os::attributes_of(reply, sizeof(nfgenmsg)), NFTA_CHAIN_USE);
-    });
+    const bool found =
+        socket.query(request, os::cat("get chain ", table_text(table), " ", name), [&](const nlmsghdr* reply) {
+            uses = word_in(os::attributes_of(reply, sizeof(nfgenmsg)), NFTA_CHAIN_USE);
+        });
     return found ? std::optional(uses) : std::nullopt;
 }
 

@@ -50,10 +50,8 @@ int error_of(const nlmsghdr* message) {
 
 void take(const nlmsghdr* message, bool many, const Socket::OnReply& on_reply, Progress& progress) {
     progress.interrupted = progress.interrupted || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-    if (message->nlmsg_type == NLMSG_ERROR) {
-        progress.err = error_of(message);
-        progress.done = true;
-    } else if (message->nlmsg_type == NLMSG_DONE) {
+    if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+        progress.err = error_of(message); // of a dump that broke off half-way too
         progress.done = true;
     } else {
         on_reply(message);

@@ -30,6 +30,8 @@ struct Table {
     std::string_view name;
 };
 
+[[nodiscard]] std::string table_text(const Table& table); ///< "inet cnative"
+
 /// One NETLINK_NETFILTER socket, opened when first used, in the network namespace of that moment.
 /// Closing one waits 10-20 ms while the kernel has something to free that was deleted, by this process or any other; so
 /// that is left to the kernel.

@@ -20,8 +20,6 @@ struct Buffer;
 
 namespace nft {
 
-[[nodiscard]] std::string table_text(const Table& table); ///< "inet cnative"
-
 /// One atomic batch on one table: all of it happens or nothing. Operations are recorded, and sent by commit().
 class Transaction {
   public:

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // failat [--child K] N FAULT PROGRAM …: runs a program and makes its Nth system call, counted over all kinds of calls,
 // the first one after execve, go wrong once:
-//   an errno's name  the call is not made and returns it     short  one byte is read or written where more was asked
-//   for intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR) TERM a
-//   SIGTERM arrives as the call begins    KILL   a SIGKILL instead STOP             the program is stopped for good
-//   (SIGSTOP); failat prints its pid, ends, and leaves it so PARENT, ALL      as KILL, but with --child: the program is
-//   killed in place of the child, or both are
+//   an errno's name  the call is not made and returns it
+//   short            one byte is read or written where more was asked for
+//   intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR)
+//   broken           the end of a dump says that it broke off for want of memory
+//   TERM             a SIGTERM arrives as the call begins
+//   KILL             a SIGKILL instead
+//   STOP             the program is stopped for good (SIGSTOP); failat prints its pid, ends, and leaves it so
+//   PARENT, ALL      as KILL, but with --child: the program is killed in place of the child, or both are
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
 // --call NAME (after --child): only calls of this name are counted; what else a sanitizer calls makes no difference
@@ -95,7 +98,7 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_pidfd_open, {"pidfd_open", {"EMFILE", "ENOMEM"}}},
 };
 
-const std::array<std::string, 7> other_faults = {"short", "intr", "TERM", "KILL", "STOP", "PARENT", "ALL"};
+const std::array<std::string, 8> other_faults = {"short", "intr", "broken", "TERM", "KILL", "STOP", "PARENT", "ALL"};
 
 struct Order {
     int child = 0;    ///< 0: the program itself
@@ -111,9 +114,14 @@ user_regs_struct registers_of(pid_t pid) {
     return registers;
 }
 
-/// The dump's part that a receive has put into the tracee's buffer, each message marked as interrupted where `mark`
-/// says so. False when it is no part of a dump.
-bool interrupted_dump(pid_t pid, const user_regs_struct& asked, long long size, bool mark) {
+/// What is in a part of a dump that may go wrong.
+struct Dump {
+    bool any = false, end = false;
+};
+
+/// The dump's part that a receive has put into the tracee's buffer, with each message marked as interrupted for the
+/// fault "intr", and the end as broken for "broken".
+Dump spoil_dump(pid_t pid, const user_regs_struct& asked, long long size, const std::string& fault) {
     unsigned long long at = asked.rsi;
     if (asked.orig_rax == SYS_recvmsg) { // its first buffer
         msghdr header{};
@@ -124,16 +132,23 @@ bool interrupted_dump(pid_t pid, const user_regs_struct& asked, long long size, 
         process_vm_readv(pid, &here, 1, &there, 1, 0);
         at = reinterpret_cast<unsigned long long>(buffer.iov_base);
     }
-    bool dump = false;
+    Dump dump;
     for (long long offset = 0; offset + static_cast<long long>(sizeof(nlmsghdr)) <= size;) {
         nlmsghdr message{};
         iovec here{&message, sizeof message}, there{reinterpret_cast<void*>(at + offset), sizeof message};
         if (process_vm_readv(pid, &here, 1, &there, 1, 0) != sizeof message || message.nlmsg_len < sizeof message)
             break;
-        dump = dump || (message.nlmsg_flags & NLM_F_MULTI) != 0;
+        dump.any = dump.any || (message.nlmsg_flags & NLM_F_MULTI) != 0;
         message.nlmsg_flags |= NLM_F_DUMP_INTR;
-        if (dump && mark)
+        if (dump.any && fault == "intr")
             process_vm_writev(pid, &here, 1, &there, 1, 0);
+        if (message.nlmsg_type == NLMSG_DONE) {
+            dump.end = true;
+            int sent = -ENOMEM;
+            here = {&sent, sizeof sent}, there = {reinterpret_cast<void*>(at + offset + NLMSG_HDRLEN), sizeof sent};
+            if (fault == "broken")
+                process_vm_writev(pid, &here, 1, &there, 1, 0);
+        }
         offset += NLMSG_ALIGN(message.nlmsg_len);
     }
     return dump;
@@ -205,8 +220,12 @@ class Tracer {
             else if (count_ == order_.number)
                 go_wrong(pid);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && counts_) {
-            if (order_.list != nullptr && is_receive() && interrupted_dump(pid, asked_, info.exit.rval, false))
-                std::fprintf(order_.list, "%ld %s intr\n", count_, calls.at(asked_.orig_rax).name);
+            if (order_.list != nullptr && is_receive()) {
+                const Dump dump = spoil_dump(pid, asked_, info.exit.rval, {});
+                for (const char* fault : {dump.any ? "intr" : nullptr, dump.end ? "broken" : nullptr})
+                    if (fault != nullptr)
+                        std::fprintf(order_.list, "%ld %s %s\n", count_, name_of(asked_.orig_rax).c_str(), fault);
+            }
             if (order_.list == nullptr && count_ == order_.number)
                 come_back(pid, info.exit.rval);
         }
@@ -248,7 +267,7 @@ class Tracer {
         } else if (registers.orig_rax == SYS_brk) { // fails by telling where the break still is
             registers.rdi = 0;
             ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-        } else if (fault != "intr") {
+        } else if (fault != "intr" && fault != "broken") {
             instead_ = -errnos.at(fault);
             registers.orig_rax = ~0ULL; // no such call
             ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
@@ -257,8 +276,8 @@ class Tracer {
 
     /// At its exit.
     void come_back(pid_t pid, long long returned) {
-        if (order_.fault == "intr" && is_receive())
-            interrupted_dump(pid, asked_, returned, true);
+        if (is_receive())
+            spoil_dump(pid, asked_, returned, order_.fault);
         user_regs_struct registers = registers_of(pid);
         if (asked_.orig_rax == SYS_execve && instead_ == 0)
             return; // another program by now

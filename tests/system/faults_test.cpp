@@ -105,6 +105,30 @@ TEST_CASE("fault: an answer of rtnetlink that is lost leaves no veth pair") {
     });
 }
 
+// The part that had come was taken for the whole, and what was left out stayed, without a word.
+TEST_CASE("fault: a listing of nf_tables that breaks off is told, and the next GC does the rest") {
+    World world;
+    world.netns("c1");
+    Call call = of_bridge();
+    call.config["cniVersion"] = "1.1.0";
+    REQUIRE(invoke(call).ok());
+    call.command = "GC";
+    call.config["cni.dev/valid-attachments"] = json::array();
+    call.id = call.netns = call.ifname = "";
+    std::vector<std::string> told;
+    for (int part = 1; part <= 8; ++part) { // libmnl receives by recvmsg
+        call.wrapper = {FAILAT, "--call", "recvmsg", std::to_string(part), "broken"};
+        if (const Answer answer = invoke(call); !answer.ok())
+            told.push_back(answer.msg());
+    }
+    CHECK_MESSAGE(!told.empty(), "no GC told of it");
+    for (const std::string& message : told)
+        CHECK_MESSAGE(contains(message, "list set "), message);
+    call.wrapper.clear();
+    CHECK(invoke(call).ok());
+    CHECK(!contains(sh("nft list ruleset"), "net/c1"));
+}
+
 // Was taken for a crash.
 TEST_CASE("fault: a change of namespace that fails once is told, or tried again") {
     World world;
