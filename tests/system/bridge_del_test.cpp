@@ -203,6 +203,22 @@ TEST_CASE("bridge: DEL reports an IPAM plugin that is not there, after it has re
     CHECK(!contains(sh("nft list ruleset"), "net/c1"));
 }
 
+// Everything was left undone when the first look for the link failed.
+TEST_CASE("bridge: DEL does the rest when it cannot look for the link, and tells of it") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const json result = added(full_config());
+    const Answer answer = invoke({.plugin = "bridge",
+                                  .command = "DEL",
+                                  .config = full_config({{"prevResult", result}}),
+                                  .netns = c1,
+                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=recvfrom", "-e",
+                                              "inject=recvfrom:error=EAGAIN:when=2"}}); // the first empties the socket
+    CHECK(answer.status == 1);
+    CHECK_MESSAGE(contains(answer.msg(), "look up link " + host_veth(result)), answer.out);
+    check_nothing_left();
+}
+
 TEST_CASE("bridge: DEL removes what the Go suite's ADD made") {
     World world;
     const std::string c1 = world.netns("c1");

@@ -71,6 +71,24 @@ TEST_CASE("bridge: a second ADD of the same interface is refused and harms nothi
     CHECK(works("ping -c1 -W1 10.9.0.1", c1));
 }
 
+// Whatever went wrong while the veth pair in the way was looked at came out as a full bridge.
+TEST_CASE("bridge: a second ADD that loses an answer of the kernel does not call the bridge full") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    added(bridge_config());
+    for (int lost = 1; sh("grep -c INJECTED /run/trace 2>/dev/null || true") != "0\n"; ++lost) {
+        CAPTURE(lost);
+        const Answer answer = invoke({.plugin = "bridge",
+                                      .config = bridge_config(),
+                                      .netns = c1,
+                                      .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=recvfrom", "-e",
+                                                  "inject=recvfrom:error=EAGAIN:when=" + std::to_string(lost)}});
+        REQUIRE(!answer.ok());
+        CHECK_MESSAGE(!contains(answer.msg(), "full"), answer.msg());
+        REQUIRE(works("ip link show eth0", c1));
+    }
+}
+
 TEST_CASE("bridge: an interface of that name that is not ours is refused and stays") {
     World world;
     const std::string c1 = world.netns("c1");

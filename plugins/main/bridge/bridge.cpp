@@ -2,6 +2,7 @@
 // bridge: joins a container to a Linux bridge on the host by a veth pair, gives it what its IPAM plugin leased,
 // and makes the host its gateway and masquerader where the config says so. README.md documents every key.
 
+#include <cerrno>
 #include <optional>
 #include <span>
 #include <utility>
@@ -94,7 +95,9 @@ endpoint::Veth join_bridge(netlink::Rtnl& host, const netns::Netns& sandbox, con
         return endpoint::create_veth(
             host, sandbox, call,
             {.master = static_cast<int>(bridge.index), .mtu = config.mtu, .container_mac = config.mac}, undo);
-    } catch (const netlink::Error& error) { // EXFULL
+    } catch (const netlink::Error& error) {
+        if (error.err() != EXFULL)
+            throw;
         throw cni::Error(
             os::cat("failed to connect container ", call.container_id, " to bridge ", bridge.name,
                     ": the bridge is full, it has ", most_ports,
@@ -291,10 +294,11 @@ void del(const cni::Invocation& call) {
     std::optional<nft::Socket> nftables;
     netlink::Rtnl host;
     const std::string owner = call.owner();
-    const std::string host_veth = [&] {
-        const auto link = endpoint::find_host_veth(host, owner);
-        return link ? link->name : endpoint::host_veth_name(owner);
-    }();
+    std::string host_veth = endpoint::host_veth_name(owner);
+    errors.collect([&] {
+        if (const auto link = endpoint::find_host_veth(host, owner))
+            host_veth = link->name;
+    });
     std::vector<inet::Address> known;
     errors.collect([&] {
         known = known_addresses(call);
