@@ -144,7 +144,8 @@ void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bo
     cni::Errors errors;
     for (const netlink::Link& link : host.links()) {
         const auto owner = owner_in_alias(link.alias);
-        if (link.kind != kind || !owner || !is_stale(*owner))
+        // An interface's name may end as the alias of a half-made link does: it must be stale whichever it is.
+        if (link.kind != kind || !owner || !is_stale(*owner) || !is_stale(link.alias.substr(alias_prefix.size())))
             continue;
         errors.collect([&] { host.delete_link(link.index); });
     }

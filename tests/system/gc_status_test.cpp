@@ -153,6 +153,18 @@ TEST_CASE("gc: without a list of attachments none is valid") {
     CHECK(leases("net").empty());
 }
 
+// The end of the interface's name was taken for the mark of a half-made link, and the link for another interface's.
+TEST_CASE("gc: an interface whose name ends as the alias of a half-made link is kept while it is valid") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    const std::string name = "e0;pending";
+    REQUIRE(invoke({.plugin = "bridge", .config = gc_config(), .netns = c1, .ifname = name}).ok());
+    CHECK(gc(gc_config(), json::array({attachment("c1", name)})).ok());
+    CHECK(works("ip link show 'e0;pending'", c1));
+    CHECK(gc(gc_config(), json::array()).ok());
+    CHECK(!works("ip link show 'e0;pending'", c1));
+}
+
 TEST_CASE("gc: a half-made endpoint goes") {
     World world;
     world.netns("c1");
