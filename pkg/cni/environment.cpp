@@ -122,11 +122,12 @@ std::string read_stdin() {
         // The signals that end us are blocked by now: a runtime that never closes stdin must not hold us for ever.
         pollfd stdin_ready{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
         const int ready = poll(&stdin_ready, 1, static_cast<int>(signal_poll.count()));
+        const bool idle = ready == 0 || (ready < 0 && errno == EINTR);
         os::poll_signals();
         if (deadline.passed())
             throw Error(Code::io_failure, os::cat("error reading from stdin: no end of file within ",
                                                   input_patience.count(), " s: the caller has to close it"));
-        if (ready == 0)
+        if (idle)
             continue;
         const ssize_t count =
             ::read(STDIN_FILENO, buffer.data(), std::min(buffer.size(), json::most_bytes + 1 - input.size()));

@@ -99,6 +99,24 @@ TEST_CASE("waiting: root in a container who answers in the kernel's place is not
     CHECK(leases("net").empty());
 }
 
+// An interrupted poll(2) was taken for a config that is there to be read.
+TEST_CASE("waiting: a stdin that stays open and empty holds nobody off a SIGTERM, though the wait was interrupted") {
+    World world;
+    sh("mkfifo /run/fifo");
+    Call call{.plugin = "loopback", .config = json::object(), .netns = world.netns("c1")};
+    call.wrapper = {"timeout",
+                    "-s",
+                    "KILL",
+                    "20",
+                    "bash",
+                    "-c",
+                    "exec 9<>/run/fifo; strace -D -qq -o /run/trace -e trace=poll -e inject=poll:error=EINTR:when=1 "
+                    "\"$0\" <&9 & until grep -q INJECTED /run/trace; do sleep 0.1; done 2>/dev/null; kill $!; wait $!"};
+    const Answer answer = invoke(call);
+    CHECK(answer.status == 1);
+    CHECK_MESSAGE(contains(answer.msg(), "interrupted by signal 15 (SIGTERM)"), answer.out);
+}
+
 TEST_CASE("waiting: a FIFO in the place of the lock holds nobody") { // it was opened, waiting for a writer
     World world;
     sh("mkdir -p " + net_dir + "; mkfifo " + net_dir + "/lock");
