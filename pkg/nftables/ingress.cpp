@@ -42,8 +42,14 @@ Fragment fragment() {
                                                                                 .drop()}}}};
 }
 
-std::vector<Element> elements(const std::string& network, const std::string& bridge, Ingress policy) {
-    Element single{.set = apart, .owner = network}, pair{.set = own, .owner = network};
+// Nobody's in particular: the comment tells who asked first, as far as nft takes comments.
+std::string asked_by(std::string_view network) {
+    constexpr std::size_t longest = 128;
+    return std::string(network.substr(0, longest));
+}
+
+std::vector<Element> elements(std::string_view network, const std::string& bridge, Ingress policy) {
+    Element single{.set = apart, .owner = asked_by(network)}, pair{.set = own, .owner = asked_by(network)};
     append_ifname(single.key, bridge);
     append_ifname(pair.key, bridge);
     append_ifname(pair.key, bridge);
@@ -70,12 +76,12 @@ Fragment ports_fragment() {
                  .rules = {drop(Selector::iifname, Selector::oifname), drop(Selector::oifname, Selector::iifname)}}}};
 }
 
-// Shared by the containers of the VLAN, whoever comes first.
-std::optional<Element> gateway_element(const std::string& owner, const std::string& port) {
-    if (port.empty())
+// Shared by the containers of the VLAN.
+std::optional<Element> gateway_element(const Isolation& isolation) {
+    if (isolation.gateway_port.empty())
         return std::nullopt;
-    Element element{.set = gateways, .owner = owner.substr(0, owner.find('/'))};
-    append_ifname(element.key, port);
+    Element element{.set = gateways, .owner = asked_by(isolation.network)};
+    append_ifname(element.key, isolation.gateway_port);
     return element;
 }
 
@@ -115,7 +121,7 @@ void isolate_ports(Socket& socket, const std::string& owner, const Isolation& is
     const Fragment base = ports_fragment();
     try {
         std::vector<Element> wanted = port_elements(owner, isolation.ports);
-        const auto gateway = gateway_element(owner, isolation.gateway_port);
+        const auto gateway = gateway_element(isolation);
         if (gateway && !find(socket, base.table, gateways, gateway->key))
             wanted.push_back(*gateway);
         // A port is the container's who has it now.
@@ -151,7 +157,7 @@ std::string missing_isolation(Socket& socket, const std::string& owner, const Is
             return os::cat("port ", isolation.ports[i], " is not in set ", ports_set,
                            " of table bridge cnative for this container");
     }
-    const auto gateway = gateway_element(owner, isolation.gateway_port);
+    const auto gateway = gateway_element(isolation);
     if (gateway && !find(socket, base.table, gateways, gateway->key))
         return os::cat("port ", isolation.gateway_port, " is not in set ", gateways, " of table bridge cnative");
     return wanted.empty() ? std::string() : missing_rules(socket, base);

@@ -37,6 +37,7 @@ void set_ingress(Socket& socket, const std::string& network, const std::string& 
 struct Isolation {
     std::vector<std::string> ports;
     std::string gateway_port; ///< the one port they reach: the VLAN's gateway is behind it; empty without one
+    std::string network;      ///< whose gateway that is
 };
 /// Nothing goes from one port of a bridge to any of these, or back. Warns where the kernel cannot do that.
 void isolate_ports(Socket& socket, const std::string& owner, const Isolation& isolation);

@@ -101,6 +101,21 @@ TEST_CASE("bridge vlan firewall: isolated containers reach their gateway where b
     CHECK(!host.any_neighbours_meet());
 }
 
+// Was half of the owner's hash where that is too long for a comment.
+TEST_CASE("firewall: the port of a VLAN's gateway has the name of its network for a comment, be it long") {
+    World world;
+    world.netns("c1");
+    sh("ip link add br0 type bridge; ip link add veth0 master br0 type veth peer name eth0 netns c1; "
+       "ip link add vethgw master br0 type veth peer name br0.100");
+    const std::string name(124, 'n'); // so that an owner is hashed
+    json config = firewall_config({{"ingressPolicy", "isolated"}, {"name", name}});
+    config["prevResult"]["interfaces"].push_back({{"name", "br0.100"}});
+    const Answer answer = firewall("ADD", config);
+    REQUIRE_MESSAGE(answer.ok(), answer.out);
+    CHECK(has(sh("nft list set bridge cnative gateway_ports"), "\"vethgw\" comment \"" + name + "\""));
+    CHECK(firewall("CHECK", config).ok());
+}
+
 TEST_CASE("bridge vlan firewall: CHECK names the gateway's port where it is cut off, and DEL lets the container go") {
     TwoVlans host("isolated");
     if (!kernel_filters_vlans())

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// firewall: lets the traffic of containers through whatever the host's own rules drop, and keeps bridges apart when
+// asked to. README.md has the keys.
+
 #include <algorithm>
 #include <array>
 
@@ -67,8 +70,8 @@ const std::string& routed_by(const firewall::IngressPolicy& ingress) {
 }
 
 /// The gateway of a VLAN is a veth whose other end is a port of the bridge, unless somebody made another one.
-nft::Isolation isolation_of(const firewall::IngressPolicy& ingress) {
-    nft::Isolation isolation{.ports = ingress.ports, .gateway_port = {}};
+nft::Isolation isolation_of(const cni::Invocation& call, const firewall::IngressPolicy& ingress) {
+    nft::Isolation isolation{.ports = ingress.ports, .gateway_port = {}, .network = call.network};
     if (isolation.ports.empty() || ingress.vlan_gateway.empty())
         return isolation;
     netlink::Rtnl host;
@@ -84,7 +87,7 @@ void let_through(const cni::Invocation& call, const Config& config, const firewa
     try {
         nft::Socket nftables;
         nft::set_ingress(nftables, call.network, routed_by(ingress), ingress.policy);
-        if (const nft::Isolation isolation = isolation_of(ingress); !isolation.ports.empty())
+        if (const nft::Isolation isolation = isolation_of(call, ingress); !isolation.ports.empty())
             nft::isolate_ports(nftables, call.owner(), isolation);
         forget_others(nftables, config, call.owner(), addresses);
         const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
@@ -157,7 +160,7 @@ std::vector<std::string> missing(const cni::Invocation& call, const Config& conf
         std::ranges::move(nft::missing_in_iptables(nftables, family, config.admin_chain), std::back_inserter(faults));
     if (std::string fault = nft::missing_ingress(nftables, routed_by(ingress), ingress.policy); !fault.empty())
         faults.push_back(std::move(fault));
-    if (std::string fault = nft::missing_isolation(nftables, call.owner(), isolation_of(ingress)); !fault.empty())
+    if (std::string fault = nft::missing_isolation(nftables, call.owner(), isolation_of(call, ingress)); !fault.empty())
         faults.push_back(std::move(fault));
     if (auto zone = firewall::Zone::open(config)) {
         for (const inet::Address& address : addresses) {
