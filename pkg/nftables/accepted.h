@@ -11,9 +11,9 @@
 // Containers whose forwarded traffic is welcome whatever the host's own rules say about it:
 //   set accepted4 { type ipv4_addr; elements = { 10.1.0.2 comment "net/c1/eth0" } }
 // and the same with 6. What an owner has is told by its record, for it may be added again with another address:
-//   map accepted_owners { type mark . mark : mark; … } (a hash of the owner, a hash of its addresses) An accept counts
-//   only in the table that would drop, which for a host that filters by iptables is
-// `ip filter`; and iptables cannot list a rule that looks a set up. So what is welcome gets a mark, right before:
+//   map accepted_owners { type mark . mark : mark; … }   a hash of the owner, a hash of its addresses
+// An accept counts only in the table that would drop, which for a host that filters by iptables is `ip filter`; and
+// iptables cannot list a rule that looks a set up. So what is welcome gets a mark, right before:
 //   chain accepted_mark { type filter hook forward priority -1; … ip saddr @accepted4 jump accepted_sign; … }
 // is accepted by that mark in iptables' FORWARD (iptables_forward.h), and gets its own mark back right behind:
 //   chain accepted_unmark { type filter hook forward priority 1; … }

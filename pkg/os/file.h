@@ -40,7 +40,8 @@ namespace os {
 /// Makes a file appear at once with its whole content: it never exists half-written, whenever we are killed.
 /// false: the name is taken (nothing changed).
 [[nodiscard]] bool create_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode);
-/// Rewrites in place (O_TRUNC), creating when missing: the layout of files shared with the Go suite.
+/// Rewrites in place, creating when missing: the layout of files shared with the Go suite. Killed in between it leaves
+/// the file empty or cut short.
 void rewrite_file_at(const Fd& dir, const std::string& name, std::string_view content, mode_t mode);
 /// Puts a whole new content in the place of a file, or makes it: a reader finds the old one or the new one. Killed in
 /// between it leaves `.<name>.new`, which the next call for the same name takes over. No two processes at once.

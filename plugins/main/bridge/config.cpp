@@ -102,10 +102,6 @@ Config parse(const cni::Invocation& call) {
     return config;
 }
 
-std::string vlan_gateway_name(const Config& config) {
-    return os::cat(config.bridge, '.', config.vlans.vlan);
-}
-
 std::string ipam_type_leniently(const cni::Invocation& call) {
     try {
         const auto ipam = call.config.object("ipam");
@@ -121,6 +117,10 @@ bool ip_masq_leniently(const cni::Invocation& call) {
     } catch (const cni::Error&) {
         return true;
     }
+}
+
+std::string vlan_gateway_name(const Config& config) {
+    return os::cat(config.bridge, '.', config.vlans.vlan);
 }
 
 } // namespace bridge

@@ -33,12 +33,12 @@ struct Config {
 
 /// Everything that can be refused without touching the system is refused here, in the Go suite's words.
 [[nodiscard]] Config parse(const cni::Invocation& call);
-/// "<bridge>.<vlan>": the interface with the gateway addresses when the network has a VLAN.
-[[nodiscard]] std::string vlan_gateway_name(const Config& config);
-/// For CHECK, GC and STATUS: without the rules on combinations that only an ADD breaks.
+/// For CHECK and STATUS: without the rules on combinations that only an ADD breaks.
 [[nodiscard]] Config parse_keys(const cni::Invocation& call);
 /// For DEL and GC: what can be read of a config that may be broken.
 [[nodiscard]] std::string ipam_type_leniently(const cni::Invocation& call);
 [[nodiscard]] bool ip_masq_leniently(const cni::Invocation& call);
+/// "<bridge>.<vlan>": the interface with the gateway addresses when the network has a VLAN.
+[[nodiscard]] std::string vlan_gateway_name(const Config& config);
 
 } // namespace bridge

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// portmap: leads ports of the host to the container that the plugins before it made. README.md has the keys.
+
 #include <algorithm>
 #include <functional>
 #include <map>
