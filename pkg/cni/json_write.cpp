@@ -14,25 +14,6 @@ namespace {
 
 constexpr std::string_view replacement = "\xef\xbf\xbd"; // U+FFFD
 
-bool is_continuation(char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) == 0x80;
-}
-
-/// How many bytes the valid UTF-8 sequence at the front has; 0 when there is none. Overlong forms, surrogates and
-/// what lies beyond U+10FFFF differ from valid ones in the second byte already.
-std::size_t sequence_length(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text[0]);
-    if (first < 0x80)
-        return 1;
-    const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (length == 0 || text.size() < length)
-        return 0;
-    const auto second = static_cast<unsigned char>(text[1]);
-    const bool out_of_range = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                              (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-    return !out_of_range && std::ranges::all_of(text.substr(1, length - 1), is_continuation) ? length : 0;
-}
-
 void append_escaped(std::string& out, char c) {
     constexpr std::string_view plain = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
     constexpr std::string_view digits = "0123456789abcdef";
@@ -68,7 +49,7 @@ std::string valid_utf8(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const std::size_t length = sequence_length(text);
+        const std::size_t length = os::utf8_width(text);
         out += length > 0 ? text.substr(0, length) : replacement;
         text.remove_prefix(length > 0 ? length : 1);
     }

@@ -58,13 +58,10 @@ class Ticks {
 /// Pid in a line of /proc/locks when it is the holder of a flock on this inode:
 /// "1: FLOCK  ADVISORY  WRITE 4242 fd:01:131099 0 EOF". The device is not compared: btrfs shows another than stat(2).
 std::optional<std::uint64_t> holder_in(std::string_view line, std::string_view inode) {
-    std::vector<std::string_view> words;
-    for (const std::string_view word : split(line, ' '))
-        if (!word.empty())
-            words.push_back(word);
-    if (words.size() < 6 || words[1] != "FLOCK" || !words[5].ends_with(inode))
+    const auto fields = words(line);
+    if (fields.size() < 6 || fields[1] != "FLOCK" || !fields[5].ends_with(inode))
         return std::nullopt;
-    return parse_uint(words[4]);
+    return parse_uint(fields[4]);
 }
 
 std::optional<std::uint64_t> find_holder(const Fd& file) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/text.h"
 
+#include <algorithm>
+
 namespace os {
 namespace {
 
@@ -12,33 +14,13 @@ struct Rune {
     std::size_t width = 0; ///< bytes; 0: not valid UTF-8
 };
 
-/// How many bytes a sequence with this first byte has; 0 when none starts so.
-std::size_t sequence_width(std::uint8_t lead) {
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xc2 && lead < 0xe0)
-        return 2;
-    if (lead >= 0xe0 && lead < 0xf0)
-        return 3;
-    return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-}
-
 Rune next_rune(std::string_view text) {
+    const std::size_t width = utf8_width(text);
     const auto lead = static_cast<std::uint8_t>(text[0]);
-    const std::size_t width = sequence_width(lead);
-    if (width == 0 || width > text.size())
-        return {};
-
-    std::uint32_t code = width == 1 ? lead : lead & (0x7fu >> width);
-    for (std::size_t i = 1; i < width; ++i) {
-        const auto byte = static_cast<std::uint8_t>(text[i]);
-        if ((byte & 0xc0) != 0x80)
-            return {};
-        code = code << 6 | (byte & 0x3fu);
-    }
-    const bool overlong = (width == 3 && code < 0x800) || (width == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xd800 && code < 0xe000;
-    return overlong || surrogate || code > 0x10ffff ? Rune{} : Rune{code, width};
+    std::uint32_t code = width <= 1 ? lead : lead & (0x7fu >> width);
+    for (const char c : text.substr(1, width > 1 ? width - 1 : 0))
+        code = code << 6 | (static_cast<std::uint8_t>(c) & 0x3fu);
+    return {code, width};
 }
 
 /// Go's unicode.IsPrint as far as it matters: control, format, separator and private characters do not print.
@@ -84,6 +66,21 @@ std::optional<std::uint64_t> parse_uint(std::string_view text, std::uint64_t max
     return value;
 }
 
+// Overlong forms, surrogates and what lies beyond U+10FFFF differ from valid sequences in the second byte already.
+std::size_t utf8_width(std::string_view text) {
+    const auto first = static_cast<std::uint8_t>(text[0]);
+    if (first < 0x80)
+        return 1;
+    const std::size_t width = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (width == 0 || text.size() < width)
+        return 0;
+    const auto second = static_cast<std::uint8_t>(text[1]);
+    const bool out_of_range = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+                              (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+    const auto continues = [](char c) { return (static_cast<std::uint8_t>(c) & 0xc0) == 0x80; };
+    return !out_of_range && std::ranges::all_of(text.substr(1, width - 1), continues) ? width : 0;
+}
+
 std::string hex(std::span<const std::uint8_t> bytes) {
     std::string out;
     out.reserve(bytes.size() * 2);
@@ -126,6 +123,15 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
             return parts;
         text.remove_prefix(at + 1);
     }
+}
+
+std::vector<std::string_view> words(std::string_view text) {
+    std::vector<std::string_view> found;
+    for (text = trim(text); !text.empty(); text = trim(text)) {
+        found.push_back(text.substr(0, text.find_first_of(white_space)));
+        text.remove_prefix(found.back().size());
+    }
+    return found;
 }
 
 std::string join(std::span<const std::string> parts, std::string_view separator) {

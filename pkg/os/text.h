@@ -41,10 +41,14 @@ template <typename... Pieces> [[nodiscard]] std::string cat(const Pieces&... pie
 [[nodiscard]] std::string hex(std::span<const std::uint8_t> bytes);
 /// Double-quoted the way Go's %q prints: \" \\ \n \t \xNN escapes for what does not print.
 [[nodiscard]] std::string quote(std::string_view text);
+/// How many bytes the valid UTF-8 sequence at the front of `text` has, which must not be empty; 0 when there is none.
+[[nodiscard]] std::size_t utf8_width(std::string_view text);
 /// White space (blank, \t, \n, \v, \f, \r) cut from both ends.
 [[nodiscard]] std::string_view trim(std::string_view text);
 /// Parts between separators, empty ones included: "a;;b" has three, "" has one.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
+/// Parts between white space as trim() knows it, none of them empty.
+[[nodiscard]] std::vector<std::string_view> words(std::string_view text);
 [[nodiscard]] std::string join(std::span<const std::string> parts, std::string_view separator);
 /// ASCII letters folded to lower case.
 [[nodiscard]] std::string lower(std::string_view text);

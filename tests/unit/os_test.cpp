@@ -137,11 +137,13 @@ TEST_CASE("quote prints as Go's %q does") {
     CHECK(os::quote("\xc0\xaf\xed\xa0\x80\xf5\x80\x80\x80") == R"("\xc0\xaf\xed\xa0\x80\xf5\x80\x80\x80")");
 }
 
-TEST_CASE("trim, split, join, lower, hex") {
+TEST_CASE("trim, split, words, join, lower, hex") {
     CHECK(os::trim(" \t\n\v\f\r a b \n") == "a b");
     CHECK(os::trim(" \n").empty());
     CHECK(os::split("a;;b", ';') == std::vector<std::string_view>{"a", "", "b"});
     CHECK(os::split("", ';') == std::vector<std::string_view>{""});
+    CHECK(os::words(" \ta b\n\vc ") == std::vector<std::string_view>{"a", "b", "c"});
+    CHECK(os::words(" \n").empty());
     const std::string parts[] = {"a", "", "b"};
     CHECK(os::join(parts, ", ") == "a, , b");
     CHECK(os::join({}, ", ").empty());

@@ -9,30 +9,15 @@
 #include "os/text.h"
 
 namespace host_local {
-namespace {
-
-constexpr std::string_view blanks = " \t\n\v\f\r";
-
-std::vector<std::string> words_of(std::string_view line) {
-    std::vector<std::string> words;
-    for (std::size_t at = line.find_first_not_of(blanks); at < line.size();) {
-        const std::size_t end = std::min(line.find_first_of(blanks, at), line.size());
-        words.emplace_back(line.substr(at, end - at));
-        at = line.find_first_not_of(blanks, end);
-    }
-    return words;
-}
-
-} // namespace
 
 cni::Dns parse_resolv_conf(std::string_view text) {
     cni::Dns dns;
     for (const std::string_view line : os::split(text, '\n')) {
-        const std::vector<std::string> words = words_of(line);
+        const auto words = os::words(line);
         if (words.size() < 2 || words[0][0] == '#' || words[0][0] == ';')
             continue;
         if (words[0] == "nameserver")
-            dns.nameservers.push_back(words[1]);
+            dns.nameservers.emplace_back(words[1]);
         else if (words[0] == "domain")
             dns.domain = words[1];
         else if (words[0] == "search")

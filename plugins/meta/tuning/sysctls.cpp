@@ -88,18 +88,6 @@ void restore(const std::string& netns, const std::string& path, const std::strin
     }
 }
 
-/// The kernel puts tabs between numbers, whatever was written.
-std::vector<std::string> words(std::string_view text) {
-    std::string blanks(text);
-    std::ranges::replace(blanks, '\t', ' ');
-    std::vector<std::string> words;
-    for (const std::string_view word : os::split(os::trim(blanks), ' ')) {
-        if (!word.empty())
-            words.emplace_back(word);
-    }
-    return words;
-}
-
 } // namespace
 
 std::vector<Target> targets(std::span<const Sysctl> sysctls, std::string_view ifname) {
@@ -129,7 +117,8 @@ void check(std::span<const Target> sysctls, const std::string& netns) {
             const auto value = os::read_net_sysctl(path);
             if (!value)
                 throw os::Error(ENOENT, "open", os::net_sysctl_path(path));
-            if (words(*value) != words(sysctl.value))
+            // The kernel puts tabs between numbers, whatever was written.
+            if (os::words(*value) != os::words(sysctl.value))
                 throw cni::Error(os::cat("Error: Tuning configured value of ", os::net_sysctl_path(path), " is ",
                                          sysctl.value, ", current value is ", *value));
         });
