@@ -5,17 +5,12 @@
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include "netlink/request.h"
 
 namespace netlink {
 
 namespace {
-
-unsigned char family_number(inet::Family family) {
-    return family == inet::Family::v4 ? AF_INET : AF_INET6;
-}
 
 Message address_message(int type, int flags, Index index, const inet::Prefix& address, bool nodad) {
     ifaddrmsg header{};

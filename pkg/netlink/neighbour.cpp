@@ -3,7 +3,6 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include "netlink/request.h"
 
@@ -11,7 +10,7 @@ namespace netlink {
 
 void Rtnl::delete_neighbour(Index device, const inet::Address& address) {
     ndmsg header{};
-    header.ndm_family = address.family() == inet::Family::v4 ? AF_INET : AF_INET6;
+    header.ndm_family = family_number(address.family());
     header.ndm_ifindex = static_cast<int>(device);
     Message message(RTM_DELNEIGH, 0, header);
     message.put_address(NDA_DST, address);

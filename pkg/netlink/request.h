@@ -10,6 +10,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/socket.h>
+#include <sys/socket.h>
 
 #include "inet/address.h"
 #include "netlink/rtnl.h"
@@ -27,6 +28,11 @@ struct Subject {
 
 /// "link 7": one of which the index is all that is known.
 [[nodiscard]] std::string name_of(Index link);
+
+/// AF_INET, AF_INET6: every header has it in a byte.
+[[nodiscard]] constexpr std::uint8_t family_number(inet::Family family) {
+    return family == inet::Family::v4 ? AF_INET : AF_INET6;
+}
 
 /// One message in the making. Running out of memory is std::bad_alloc.
 class Message {

@@ -3,17 +3,12 @@
 #include <vector>
 
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include "netlink/request.h"
 
 namespace netlink {
 
 namespace {
-
-unsigned char family_number(inet::Family family) {
-    return family == inet::Family::v4 ? AF_INET : AF_INET6;
-}
 
 void put_metrics(Message& message, const RouteSpec& spec) {
     if (spec.mtu <= 0 && spec.advmss <= 0)

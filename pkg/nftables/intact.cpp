@@ -4,7 +4,7 @@
 #include "nftables/element.h"
 #include "nftables/foreign.h"
 #include "nftables/subnets.h"
-#include "nftables/transaction.h"
+#include "nftables/wire.h"
 #include "os/text.h"
 
 namespace nft {
@@ -26,13 +26,10 @@ std::string missing_in(Socket& socket, const Table& table, std::span<const Chain
 } // namespace
 
 std::string missing_rules(Socket& socket, const Fragment& fragment, std::span<const Chain> more) {
-    Bytes key, hash;
-    append_ifname(key, fragment.name);
-    append_mark(hash, fragment.hash());
-    const auto schema = find(socket, fragment.table, "schema", key);
-    if (!schema)
+    const Schema schema = schema_of(socket, fragment);
+    if (schema == Schema::absent)
         return os::cat("the chains of table ", table_text(fragment.table), " are missing");
-    if (schema->data != hash)
+    if (schema == Schema::other)
         return {};
     std::string missing = missing_in(socket, fragment.table, fragment.chains);
     return missing.empty() ? missing_in(socket, fragment.table, more) : missing;

@@ -23,19 +23,6 @@ constexpr int most_tries = 10;
 // Where the whole ruleset must rest, any ADD or DEL beside ours sends us back; but then that one got further.
 constexpr int most_restarts = 1000;
 
-enum class Schema : std::uint8_t { absent, other, current };
-
-Schema schema_of(Socket& socket, const Fragment& fragment) {
-    Bytes key;
-    append_ifname(key, fragment.name);
-    const auto entry = find(socket, fragment.table, "schema", key);
-    if (!entry)
-        return Schema::absent;
-    Bytes hash;
-    append_mark(hash, fragment.hash());
-    return entry->data == hash ? Schema::current : Schema::other;
-}
-
 // What one try puts into its batch, as the ruleset is now.
 class Attempt {
   public:
@@ -127,6 +114,17 @@ std::vector<Element> still_there(Socket& socket, const Table& table, const std::
 }
 
 } // namespace
+
+Schema schema_of(Socket& socket, const Fragment& fragment) {
+    Bytes key;
+    append_ifname(key, fragment.name);
+    const auto entry = find(socket, fragment.table, "schema", key);
+    if (!entry)
+        return Schema::absent;
+    Bytes hash;
+    append_mark(hash, fragment.hash());
+    return entry->data == hash ? Schema::current : Schema::other;
+}
 
 bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
     std::vector<Element>& missing = wanted.elements;

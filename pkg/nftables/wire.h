@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nftables/element.h"
+#include "nftables/ruleset.h"
 
 // What the files of this folder share of libnftnl; nothing outside includes it.
 namespace nft {
@@ -31,6 +32,10 @@ struct Buffer {
 [[nodiscard]] std::string_view comment_in(std::span<const std::uint8_t> userdata);
 
 } // namespace wire
+
+/// What the table's `schema` map says of a fragment: not there, as another version of it has it, as it is here.
+enum class Schema : std::uint8_t { absent, other, current };
+[[nodiscard]] Schema schema_of(Socket& socket, const Fragment& fragment);
 
 [[nodiscard]] bool chain_exists(Socket& socket, const Table& table, const std::string& name);
 
