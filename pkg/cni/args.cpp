@@ -2,7 +2,6 @@
 #include "cni/args.h"
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "cni/error.h"
@@ -13,16 +12,6 @@ namespace cni {
 namespace {
 
 constexpr std::string_view ignore_unknown = "IgnoreUnknown";
-
-/// Key and value, both empty when `pair` does not hold exactly one "=".
-std::pair<std::string_view, std::string_view> split_pair(std::string_view pair) {
-    const auto parts = os::split(pair, '=');
-    return parts.size() == 2 ? std::pair(parts[0], parts[1]) : std::pair<std::string_view, std::string_view>();
-}
-
-bool is_pair(std::string_view pair) {
-    return std::ranges::count(pair, '=') == 1;
-}
 
 bool parse_bool(std::string_view pair, std::string_view value) {
     const std::string word = os::lower(value);
@@ -50,9 +39,10 @@ std::map<std::string, std::string> parse_args(std::string_view args, std::initia
     if (args.empty())
         return values;
     for (const std::string_view pair : os::split(args, ';')) {
-        if (!is_pair(pair))
+        const auto parts = os::split(pair, '=');
+        if (parts.size() != 2)
             throw Error(os::cat("ARGS: invalid pair ", os::quote(pair)));
-        const auto [key, value] = split_pair(pair);
+        const std::string_view key = parts[0], value = parts[1];
         if (key == ignore_unknown) {
             ignoring = parse_bool(pair, value);
         } else if (std::ranges::find(known, key) == known.end()) {
@@ -67,14 +57,9 @@ std::map<std::string, std::string> parse_args(std::string_view args, std::initia
     return values;
 }
 
-std::map<std::string, std::string> parse_args_leniently(std::string_view args) {
-    std::map<std::string, std::string> values;
-    for (const std::string_view pair : os::split(args, ';')) {
-        const auto [key, value] = split_pair(pair);
-        if (!key.empty())
-            values.insert_or_assign(std::string(key), std::string(value));
-    }
-    return values;
+std::optional<Object> args_in(const Object& config) {
+    const auto args = config.object("args");
+    return args ? args->object("cni") : std::nullopt;
 }
 
 } // namespace cni

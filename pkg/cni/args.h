@@ -3,8 +3,11 @@
 
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "cni/object.h"
 
 namespace cni {
 
@@ -13,7 +16,7 @@ namespace cni {
 /// `ARGS: error parsing value of pair "IgnoreUnknown=x": boolean unmarshal error: invalid input x`.
 [[nodiscard]] std::map<std::string, std::string> parse_args(std::string_view args,
                                                             std::initializer_list<std::string_view> known);
-/// The same for DEL: what cannot be read is left out.
-[[nodiscard]] std::map<std::string, std::string> parse_args_leniently(std::string_view args);
+/// The config's `args.cni`, where the like is asked for since; nothing when it has none.
+[[nodiscard]] std::optional<Object> args_in(const Object& config);
 
 } // namespace cni

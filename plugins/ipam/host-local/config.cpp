@@ -91,9 +91,8 @@ void append_requested(Requested& requested, const cni::Object& object) {
 /// The addresses of the config's `args.cni` and of the runtime.
 Requested read_requested(const cni::Invocation& call) {
     Requested requested;
-    const auto config_args = call.config.object("args");
-    if (const auto cni_args = config_args ? config_args->object("cni") : std::nullopt)
-        append_requested(requested, *cni_args);
+    if (const auto args = cni::args_in(call.config))
+        append_requested(requested, *args);
     if (const auto runtime = call.config.object("runtimeConfig"))
         append_requested(requested, *runtime);
     return requested;

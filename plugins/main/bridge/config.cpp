@@ -40,10 +40,8 @@ std::string mac_text(const cni::Object& keys) {
     std::string of_runtime, of_args;
     if (const auto runtime = keys.object("runtimeConfig"))
         of_runtime = runtime->text("mac");
-    if (const auto args = keys.object("args")) {
-        if (const auto cni_args = args->object("cni"))
-            of_args = cni_args->text("mac");
-    }
+    if (const auto args = cni::args_in(keys))
+        of_args = args->text("mac");
     return of_runtime.empty() ? of_args : of_runtime;
 }
 

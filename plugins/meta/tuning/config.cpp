@@ -63,10 +63,8 @@ void override_keys(const cni::Invocation& call, Config& config) {
         if (std::string mac = runtime->text("mac"); !mac.empty())
             config.mac_text = std::move(mac);
     }
-    if (const auto args = call.config.object("args")) {
-        if (const auto cni_args = args->object("cni"))
-            read_keys(*cni_args, config);
-    }
+    if (const auto args = cni::args_in(call.config))
+        read_keys(*args, config);
 }
 
 } // namespace
