@@ -47,6 +47,9 @@ struct Result {
     std::vector<Route> routes;
     Dns dns;
 
+    /// Of whatever interface, with their prefix lengths.
+    [[nodiscard]] std::vector<inet::Prefix> addresses() const;
+
     /// Reads a result of any of the seven versions. `version` picks the decoder; the document's own cniVersion
     /// (taken as `version` when missing or empty) must belong to the same family of shapes, else Error(999)
     /// `result type supports [1.0.0 1.1.0] but unmarshalled CNIVersion is "X"`.

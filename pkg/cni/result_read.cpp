@@ -124,6 +124,13 @@ bool Dns::empty() const {
     return nameservers.empty() && domain.empty() && search.empty() && options.empty();
 }
 
+std::vector<inet::Prefix> Result::addresses() const {
+    std::vector<inet::Prefix> addresses;
+    for (const IpConfig& ip : ips)
+        addresses.push_back(ip.address);
+    return addresses;
+}
+
 Route read_route(const Object& object) {
     Route route;
     if (object.text("dst") != "<nil>") // what is printed for a route without destination

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <utility>
 
 #include <linux/if.h>
 
@@ -52,16 +53,21 @@ class Pauses {
 
 } // namespace
 
+netlink::Link require_link(netlink::Rtnl& rtnl, const std::string& name) {
+    auto link = rtnl.find_link(name);
+    if (!link)
+        throw cni::Error(os::cat("failed to lookup ", os::quote(name), ": Link not found"));
+    return *std::move(link);
+}
+
 netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name) {
     const os::Deadline deadline = os::Deadline::in(patience);
     for (Pauses pauses;; pauses.next()) {
-        const auto link = host.find_link(name);
-        if (!link)
-            throw cni::Error(os::cat("failed to lookup ", os::quote(name), ": Link not found"));
-        if (link->operstate == IF_OPER_UP)
-            return *link;
+        netlink::Link link = require_link(host, name);
+        if (link.operstate == IF_OPER_UP)
+            return link;
         if (deadline.passed())
-            throw cni::Error(os::cat("bridge port in error state: ", operstate_text(link->operstate)));
+            throw cni::Error(os::cat("bridge port in error state: ", operstate_text(link.operstate)));
     }
 }
 

@@ -7,6 +7,9 @@
 
 namespace endpoint {
 
+/// A link that has to be there, on the host or in the container: `failed to lookup "<name>": Link not found`.
+[[nodiscard]] netlink::Link require_link(netlink::Rtnl& rtnl, const std::string& name);
+
 /// Waits until the host end's operational state is "up", that is until the bridge forwards to it: at most 2.55 s,
 /// the Go suite's patience, then `bridge port in error state: <state>`. Usually it is up at the first look.
 [[nodiscard]] netlink::Link wait_for_port(netlink::Rtnl& host, const std::string& name);

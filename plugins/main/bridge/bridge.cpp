@@ -109,13 +109,11 @@ void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& 
                 const netlink::BridgeVlans& of_bridge) {
     os::try_net_sysctl(os::cat("ipv6/conf/", host_veth, "/accept_ra"), "0");
     if (config.hairpin || config.port_isolation || config.vlans.any()) {
-        const auto link = host.find_link(host_veth);
-        if (!link)
-            throw cni::Error(os::cat("failed to lookup ", os::quote(host_veth), ": Link not found"));
+        const netlink::Link link = endpoint::require_link(host, host_veth);
         if (config.hairpin || config.port_isolation)
-            host.set_port(link->index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
+            host.set_port(link.index, {.hairpin = config.hairpin, .isolated = config.port_isolation});
         if (config.vlans.any())
-            bridge::tag_port(host, *link, of_bridge, config.vlans);
+            bridge::tag_port(host, link, of_bridge, config.vlans);
     }
     host.set_alias(host_veth, endpoint::pending_alias_of(call.owner()), true);
 }
@@ -140,13 +138,6 @@ void forget_neighbours(netlink::Rtnl& host, const netlink::Link& gateway, const 
         host.delete_neighbour(gateway.index, ip.address.address);
 }
 
-std::vector<inet::Prefix> addresses_of(const cni::Result& result) {
-    std::vector<inet::Prefix> addresses;
-    for (const cni::IpConfig& ip : result.ips)
-        addresses.push_back(ip.address);
-    return addresses;
-}
-
 // `leftovers`: an ADD of this container was killed before; its elements may be for another address.
 void masquerade(const cni::Invocation& call, const cni::Result& result, bool leftovers, os::Undo& undo) {
     undo.push("masquerade", [owner = call.owner()] {
@@ -156,7 +147,7 @@ void masquerade(const cni::Invocation& call, const cni::Result& result, bool lef
     nft::Socket socket;
     if (leftovers)
         nft::remove_masquerade(socket, call.owner(), {});
-    nft::add_masquerade(socket, call.owner(), addresses_of(result));
+    nft::add_masquerade(socket, call.owner(), result.addresses());
 }
 
 void guard_mac(const cni::Invocation& call, const std::string& host_veth, const inet::Mac& mac, os::Undo& undo) {
@@ -172,13 +163,6 @@ void guard_mac(const cni::Invocation& call, const std::string& host_veth, const 
             throw cni::Error(error.what());
         }
     });
-}
-
-netlink::Link container_end(netlink::Rtnl& container, const std::string& ifname) {
-    const auto link = container.find_link(ifname);
-    if (!link)
-        throw cni::Error(os::cat("failed to lookup ", os::quote(ifname), ": Link not found"));
-    return *link;
 }
 
 // What the runtime is told: bridge, host end, container end, in this order (the addresses' index 2).
@@ -224,7 +208,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     start_port(host, call, config, veth.host_name, of_bridge);
 
     netlink::Rtnl container = netlink::Rtnl::in(sandbox);
-    const netlink::Link end = container_end(container, call.ifname);
+    const netlink::Link end = endpoint::require_link(container, call.ifname);
     if (config.mac_spoof_check)
         guard_mac(call, veth.host_name, end.mac, undo);
 
@@ -257,9 +241,11 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
 }
 
 // The attachment's link. The host end is ours by name; one that the Go suite made is found from the container.
-void remove_link(netlink::Rtnl& host, const cni::Invocation& call) {
-    if (const auto link = endpoint::find_host_veth(host, call.owner())) {
-        host.delete_link(link->index);
+void remove_link(netlink::Rtnl& host, const cni::Invocation& call, std::optional<netlink::Link> host_end) {
+    if (!host_end)
+        host_end = endpoint::find_host_veth(host, call.owner()); // the first look may have failed
+    if (host_end) {
+        host.delete_link(host_end->index);
         return;
     }
     const auto sandbox = netns::Netns::find(call.netns);
@@ -294,11 +280,9 @@ void del(const cni::Invocation& call) {
     std::optional<nft::Socket> nftables;
     netlink::Rtnl host;
     const std::string owner = call.owner();
-    std::string host_veth = endpoint::host_veth_name(owner);
-    errors.collect([&] {
-        if (const auto link = endpoint::find_host_veth(host, owner))
-            host_veth = link->name;
-    });
+    std::optional<netlink::Link> host_end;
+    errors.collect([&] { host_end = endpoint::find_host_veth(host, owner); });
+    const std::string host_veth = host_end ? host_end->name : endpoint::host_veth_name(owner);
     std::vector<inet::Address> known;
     errors.collect([&] {
         known = known_addresses(call);
@@ -308,7 +292,7 @@ void del(const cni::Invocation& call) {
         errors.collect([&] { nft::remove_spoof_check(*nftables, owner, host_veth); });
         remove_legacy(*nftables, call, known, errors);
     }
-    errors.collect([&] { remove_link(host, call); });
+    errors.collect([&] { remove_link(host, call, std::move(host_end)); });
     errors.collect([&] { ipam::Delegate(call, bridge::ipam_type_leniently(call)).del(); });
     errors.throw_if_any();
 }

@@ -99,11 +99,8 @@ netlink::Link check_host_veth(netlink::Rtnl& host, const std::vector<cni::Interf
 
 // Something else may have flushed the host's ruleset: the container then talks to its neighbours only.
 std::string missing_masquerade(const cni::Invocation& call, const cni::Result& result) {
-    std::vector<inet::Prefix> addresses;
-    for (const cni::IpConfig& ip : result.ips)
-        addresses.push_back(ip.address);
     nft::Socket socket;
-    return nft::missing_masquerade(socket, call.owner(), addresses);
+    return nft::missing_masquerade(socket, call.owner(), result.addresses());
 }
 
 } // namespace

@@ -44,10 +44,7 @@ netlink::Link find_or_create(netlink::Rtnl& host, const netlink::Link& bridge, c
     if (auto link = host.find_link(name))
         return *std::move(link);
     create_pair(host, bridge, name);
-    auto link = host.find_link(name);
-    if (!link)
-        throw cni::Error(os::cat("failed to lookup ", os::quote(name), ": Link not found"));
-    return *std::move(link);
+    return endpoint::require_link(host, name);
 }
 
 // The gateway's other end, unless it is a port of another bridge.
