@@ -318,6 +318,22 @@ TEST_CASE("host-local: an index that is lost or damaged costs no lease") {
     CHECK(leases("net").size() == static_cast<std::size_t>(next - 2));
 }
 
+// The lease file had been made, and the undo list did not know.
+TEST_CASE("host-local: a lease is not left when neither index nor folder can be read behind it") {
+    World world;
+    const json config = hl_ranges({range("10.9.0.0/24")});
+    REQUIRE(leased(config) == "10.9.0.2/24");
+    sh("yes | dd of=" + data_dir +
+       "/.cnative/net.index bs=4096 count=1 seek=256 oflag=seek_bytes conv=notrunc status=none");
+    Call add = hl_call("ADD", config, "c2", "eth0", "IP=10.9.0.9");
+    add.wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "inject=getdents64:error=EIO:when=1+"};
+    const Answer answer = invoke(add);
+    CHECK(answer.code() == 5);
+    CHECK_MESSAGE(contains(answer.msg(), "input/output error"), answer.out);
+    CHECK(leases("net") == Names{"10.9.0.2"});
+    CHECK(leased(config, "c2", "eth0", "IP=10.9.0.9") == "10.9.0.9/24");
+}
+
 TEST_CASE("host-local: an index that is stale is noticed") {
     World world;
     leased(small_pool(), "c1");

@@ -233,8 +233,13 @@ bool Store::reserve(const inet::Address& address, std::string_view owner) {
         with_index([&](Index& index) { index.add({}, {.address = address}); });
         return false;
     }
-    const Lease lease{.address = address, .born = born_of(dir_, address)};
-    with_index([&](Index& index) { index.add(owner, lease); });
+    try {
+        const Lease lease{.address = address, .born = born_of(dir_, address)};
+        with_index([&](Index& index) { index.add(owner, lease); });
+    } catch (...) {
+        os::unlink_at(dir_, address.text()); // the caller knows of no lease to give back
+        throw;
+    }
     return true;
 }
 

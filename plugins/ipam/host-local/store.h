@@ -37,7 +37,7 @@ class Store {
     [[nodiscard]] std::vector<inet::Address> all_leases() { return list_leases(dir_); }
     [[nodiscard]] std::optional<inet::Address> next_free(const inet::Address& first, const inet::Address& last);
 
-    /// Makes the lease file. false: the address is taken.
+    /// Makes the lease file. false: the address is taken. There is none when this throws.
     bool reserve(const inet::Address& address, std::string_view owner);
     /// Removes the lease if it is this owner's.
     void release(const inet::Address& address, std::string_view owner);
