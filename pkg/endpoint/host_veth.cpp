@@ -109,9 +109,12 @@ Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::In
     };
     if (!try_host_veth_names(call.owner(), create))
         throw cni::Error("failed to find a unique veth name");
-    const std::string& name = veth->host_name;
-    undo.push(os::cat("veth ", name), [name] { netlink::Rtnl().delete_link(name); });
+    undo_veth(undo, veth->host_name);
     return *veth;
+}
+
+void undo_veth(os::Undo& undo, const std::string& host_name) {
+    undo.push(os::cat("veth ", host_name), [host_name] { netlink::Rtnl().delete_link(host_name); });
 }
 
 std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner) {

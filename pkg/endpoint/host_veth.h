@@ -44,6 +44,10 @@ struct Veth {
 [[nodiscard]] Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::Invocation& call,
                                const VethOptions& options, os::Undo& undo);
 
+/// Pushes the removal of the pair, as create_veth() does; absent is fine. Again behind what must not be undone before
+/// the pair is gone.
+void undo_veth(os::Undo& undo, const std::string& host_name);
+
 /// Our host end of this attachment, finished or not.
 [[nodiscard]] std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner);
 /// Whether a container's link is the other end of another attachment's veth pair: what DEL is told of may be the path

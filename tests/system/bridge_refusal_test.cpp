@@ -160,6 +160,25 @@ TEST_CASE("bridge: a failure after the lease leaves no link but the bridge, and 
     CHECK(!contains(sh("nft list ruleset"), "c1"));
 }
 
+// The lease went first, and the next container could have been given an address that was still in use.
+TEST_CASE("bridge: a failed ADD gives its address back only when nobody has it any more") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    sh("ip link add br0 type bridge; ip addr add 10.77.0.1/24 dev br0; mkdir -p /run/plugins");
+    std::ofstream("/run/plugins/observed") << "#!/bin/sh\n"
+                                              "echo \"$CNI_COMMAND $(ip -n c1 -o addr show to 10.9.0.2)\" >>/run/seen\n"
+                                              "exec " +
+                                                  bin_dir() + "/host-local\n";
+    sh("chmod 755 /run/plugins/observed");
+    json config = bridge_config();
+    config["ipam"]["type"] = "observed";
+    const Answer answer =
+        invoke({.plugin = "bridge", .config = config, .netns = c1, .path = "/run/plugins:" + bin_dir()});
+    CHECK_MESSAGE(contains(answer.msg(), "already has an IP address different from 10.9.0.1/24"), answer.out);
+    CHECK(sh("cat /run/seen") == "ADD \nDEL \n");
+    CHECK(leases("net").empty());
+}
+
 TEST_CASE("bridge: a full bridge says so and nothing is left") {
     World world;
     const std::string c1 = world.netns("c1");

@@ -203,8 +203,10 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     const netlink::BridgeVlans of_bridge = bridge::look_up_vlans(host, bridge, config);
     const endpoint::Veth veth = join_bridge(host, sandbox, call, config, bridge, undo);
     std::optional<ipam::Pending> lease;
-    if (config.layer3())
-        lease.emplace(delegate.start_add(undo)); // runs beside the next steps
+    if (config.layer3()) {
+        lease.emplace(delegate.start_add(undo));   // runs beside the next steps
+        endpoint::undo_veth(undo, veth.host_name); // an address is free only once nobody wears it
+    }
     start_port(host, call, config, veth.host_name, of_bridge);
 
     netlink::Rtnl container = netlink::Rtnl::in(sandbox);
