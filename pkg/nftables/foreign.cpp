@@ -52,6 +52,8 @@ class Reader {
             note_comment(data);
         else if (kind == "immediate")
             decide(attribute_in(attribute_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT));
+        else if (kind != "counter")
+            loaded_ = nullptr; // the register may hold something else by now
     }
 
   private:

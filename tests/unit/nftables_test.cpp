@@ -245,6 +245,15 @@ std::string source_text(const ForeignRule& rule) {
 
 } // namespace
 
+// The name's bytes were read as the rule's source address.
+TEST_CASE("nft rules of others: what is compared behind a look-up is no address") {
+    const auto rule = read(rule_of(loads(12, 4) + expression("lookup", {}) + expression("meta", {}) + equals("br-0"s) +
+                                   decides(NF_ACCEPT, {})));
+    REQUIRE(rule);
+    CHECK(source_text(*rule) == "");
+    CHECK(rule->kinds == "payload lookup meta cmp immediate");
+}
+
 TEST_CASE("nft rules of others: their place, comment, addresses and verdict are read") {
     const auto jump = read(rule_of(loads(12, 4) + equals("\x0a\1\0\2"s) + loads(16, 3) + equals("\x0a\2\0"s) +
                                    expression("counter", {}) + decides(static_cast<std::uint32_t>(NFT_JUMP), "CNI-1")));
