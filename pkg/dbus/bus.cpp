@@ -112,12 +112,12 @@ void Bus::wait_for(short event, const os::Deadline& deadline) {
     constexpr std::int64_t slice = 100; // ms: how soon a signal to us is noticed
     for (;;) {
         os::poll_signals();
+        if (deadline.passed()) // before the look: a bus may have something to say all the time, and never the answer
+            throw Error(ETIMEDOUT, "wait for", object);
         pollfd waiting{.fd = socket_.get(), .events = event, .revents = 0};
         const auto left = std::min<std::int64_t>(deadline.left().count(), slice);
         if (::poll(&waiting, 1, static_cast<int>(left)) > 0)
             return;
-        if (deadline.passed())
-            throw Error(ETIMEDOUT, "wait for", object);
     }
 }
 

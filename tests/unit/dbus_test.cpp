@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "dbus/address.h"
+#include "dbus/bus.h"
 #include "dbus/message.h"
 
 using namespace std::string_literals;
@@ -115,6 +125,38 @@ TEST_CASE("dbus: lengths that no message has are refused") {
     CHECK_FALSE(dbus::size_of(bytes("x\2\0\1"s + number(0) + number(1) + number(0))));
     CHECK_FALSE(dbus::size_of(bytes("l\2\0\2"s + number(0) + number(1) + number(0))));
     CHECK_FALSE(dbus::size_of(bytes("l\2\0\1")));
+}
+
+// The deadline was looked at only when there was nothing to read: a bus that talks all the time was listened to for
+// ever.
+TEST_CASE("dbus: a deadline that has passed ends a call although the bus has something to say") {
+    const std::string name = "cnative-dbus-test-" + std::to_string(::getpid());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::copy(name.begin(), name.end(), address.sun_path + 1);
+    const os::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address),
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size())) == 0);
+    REQUIRE(::listen(listener.get(), 1) == 0);
+    const pid_t server = ::fork();
+    if (server == 0) {
+        ::alarm(20);
+        const int caller = ::accept(listener.get(), nullptr, nullptr);
+        std::string all = "OK 0\r\n";
+        for (std::uint32_t serial = 1; serial <= 3; ++serial)
+            all += message_of(2, "\5\1u\0"s + number(serial), "");
+        (void)!::send(caller, all.data(), all.size(), MSG_NOSIGNAL);
+        ::pause();
+    }
+    auto bus =
+        dbus::Bus::connect({.path = name, .abstract = true}, os::Deadline::in(std::chrono::seconds(10))); // the first
+    REQUIRE(bus);
+    const dbus::Call call{.destination = "a.b", .path = "/a", .interface = "a.b.C", .member = "M", .arguments = {}};
+    CHECK(bus->call(call, os::Deadline::in(std::chrono::seconds(10))).serial == 2);
+    CHECK_THROWS_WITH((void)bus->call(call, os::Deadline::in(std::chrono::seconds(0))),
+                      "wait for the message bus: connection timed out");
+    ::kill(server, SIGKILL);
+    ::waitpid(server, nullptr, 0);
 }
 
 TEST_CASE("dbus: the first unix socket of an address list is taken") {
