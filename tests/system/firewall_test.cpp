@@ -50,6 +50,16 @@ std::string rules_of(const std::string& program) {
 
 } // namespace
 
+// It alone of the plugins said nothing: a policy with a typing error is no policy.
+TEST_CASE("firewall: an unknown key is named with the nearest known one and ignored") {
+    World world;
+    world.netns("c1");
+    const Answer answer = firewall("ADD", firewall_config({{"ingresPolicy", "isolated"}}));
+    CHECK_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.err ==
+          "firewall: warning: unknown key \"ingresPolicy\" is ignored; did you mean \"ingressPolicy\"?\n");
+}
+
 TEST_CASE("firewall: a container gets out through a host that drops what it forwards, over both IP versions") {
     const DropHost host;
     CHECK(answer_to(host.c1, "192.0.2.2") == "outside 192.0.2.1");

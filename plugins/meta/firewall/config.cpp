@@ -98,6 +98,7 @@ Config read_keys(const cni::Invocation& call) {
 Config parse(const cni::Invocation& call) {
     Config config = cni::prefixed("failed to load netconf: ", [&] { return read_keys(call); });
     config.prev_result = cni::prefixed("could not parse prevResult: ", [&] { return call.prev_result(); });
+    call.config.warn_unknown();
     return config;
 }
 
