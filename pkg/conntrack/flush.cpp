@@ -203,8 +203,10 @@ class Table {
 
     /// Sends, visits what comes, and returns the errno at its end.
     template <typename Visit> int exchange(const nlmsghdr* request, Visit&& visit) {
-        if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
-            return errno;
+        while (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) {
+            if (errno != EINTR)
+                return errno;
+        }
         for (const os::Deadline deadline = os::Deadline::in(exchange_patience); !deadline.passed();) {
             const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
             if (size < 0 && errno == EINTR)

@@ -55,6 +55,23 @@ TEST_CASE("portmap: GC forgets the udp flows of what it removes") {
     talk.check_only_others_left();
 }
 
+// The other sockets tried again; flows stayed where they were.
+TEST_CASE("portmap: GC forgets the udp flows though sending to the kernel is interrupted") {
+    Talk talk;
+    json config = talk.network.config(1, nullptr, json::object());
+    config["cni.dev/valid-attachments"] = {{{"containerID", "c2"}, {"ifname", "eth0"}}};
+    const Answer answer = invoke({.plugin = "portmap",
+                                  .command = "GC",
+                                  .config = config,
+                                  .id = "",
+                                  .ifname = "",
+                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=sendto", "-e",
+                                              "inject=sendto:error=EINTR:when=1+2"}}); // each one, once
+    CHECK_MESSAGE(answer.ok(), answer.out);
+    CHECK(answer.err.empty());
+    talk.check_only_others_left();
+}
+
 TEST_CASE("portmap: ADD forgets flows to the port of this host's addresses, not to the port elsewhere") {
     World world;
     const std::string outside = world.outside(), c1 = world.netns("c1"), c2 = world.netns("c2");
