@@ -2,9 +2,7 @@
 #include "cni/json_write.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 
 #include "os/text.h"
 

@@ -138,11 +138,6 @@ bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::s
     return found && *found != owner;
 }
 
-void remove_host_veth(netlink::Rtnl& host, std::string_view owner) {
-    if (const auto link = find_host_veth(host, owner))
-        host.delete_link(link->index);
-}
-
 void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale) {
     cni::Errors errors;
     for (const netlink::Link& link : host.links()) {

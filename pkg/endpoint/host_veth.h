@@ -53,8 +53,6 @@ void undo_veth(os::Undo& undo, const std::string& host_name);
 /// Whether a container's link is the other end of another attachment's veth pair: what DEL is told of may be the path
 /// of somebody else's namespace by now.
 [[nodiscard]] bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::string_view owner);
-/// Removes it; absent is fine.
-void remove_host_veth(netlink::Rtnl& host, std::string_view owner);
 /// Removes every link of the kind that carries an owner's alias and passes the test.
 void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale);
 

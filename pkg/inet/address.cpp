@@ -220,15 +220,6 @@ bool Address::is_loopback() const {
     return family_ == Family::v4 ? bytes_[0] == 127 : any(family_).plus(1) == *this;
 }
 
-bool Address::is_multicast() const {
-    return family_ == Family::v4 ? (bytes_[0] & 0xf0U) == 0xe0 : bytes_[0] == 0xff;
-}
-
-bool Address::is_link_local() const {
-    return family_ == Family::v4 ? bytes_[0] == 169 && bytes_[1] == 254
-                                 : bytes_[0] == 0xfe && (bytes_[1] & 0xc0U) == 0x80;
-}
-
 std::optional<Prefix> Prefix::parse(std::string_view text) {
     const std::size_t slash = text.find('/');
     if (slash == std::string_view::npos)

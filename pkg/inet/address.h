@@ -44,8 +44,6 @@ class Address {
 
     [[nodiscard]] bool is_unspecified() const;
     [[nodiscard]] bool is_loopback() const;
-    [[nodiscard]] bool is_multicast() const;
-    [[nodiscard]] bool is_link_local() const;
 
     /// Numeric order; IPv4 before IPv6.
     [[nodiscard]] auto operator<=>(const Address&) const = default;

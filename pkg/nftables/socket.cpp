@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>

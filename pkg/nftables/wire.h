@@ -4,7 +4,6 @@
 #include <array>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "nftables/element.h"
 #include "nftables/ruleset.h"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "resolv_conf.h"
 
-#include <vector>
-
 #include "cni/error.h"
 #include "os/error.h"
 #include "os/file.h"

@@ -78,11 +78,6 @@ unsigned Node::first_clear(unsigned from) const {
     return 256;
 }
 
-bool UsedAddresses::contains(const inet::Address& address) {
-    Path path(address);
-    return look_up(nodes_, path, 0).node.test(path.byte(0));
-}
-
 bool UsedAddresses::insert(const inet::Address& address) {
     Path path(address);
     for (unsigned level = 0; level < path.levels(); ++level) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -37,7 +36,6 @@ class UsedAddresses {
     UsedAddresses() = default;
     explicit UsedAddresses(SlotTable<Node> nodes) : nodes_(std::move(nodes)) {}
 
-    [[nodiscard]] bool contains(const inet::Address& address);
     bool insert(const inet::Address& address); ///< false: was in
     bool erase(const inet::Address& address);  ///< false: was not in
     /// The first address from `first` to `last` inclusive that is not in.
