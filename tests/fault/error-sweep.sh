@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes each system call of ADD, CHECK, DEL and GC go wrong once with each errno that its manual page knows, cuts reads
-# and writes short, says of dumps that they were interrupted, sends a SIGTERM, and looks at what came of it:
+# and writes short, says of dumps that they were interrupted or broke off, sends a SIGTERM, and looks at what came of it:
 #   success: everything is in place (ADD: CHECK agrees; DEL and GC: nothing is left);
 #   failure: exit status 1, one error JSON with code and msg, and after a failed ADD nothing is left without any DEL.
 # After a failed DEL or GC the next one succeeds. All the while another container goes on answering.
