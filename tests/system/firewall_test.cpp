@@ -50,6 +50,26 @@ std::string rules_of(const std::string& program) {
 
 } // namespace
 
+// The rest was left undone.
+TEST_CASE("firewall: DEL takes the addresses back though the ports cannot be, and tells of it") {
+    World world;
+    world.netns("c1");
+    const json config = firewall_config({{"ingressPolicy", "isolated"}});
+    REQUIRE(firewall("ADD", config).ok());
+    const Answer answer = invoke({.plugin = "firewall",
+                                  .command = "DEL",
+                                  .config = config,
+                                  .netns = "/run/netns/c1",
+                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=sendto", "-e",
+                                              "inject=sendto:error=EIO:when=1"}});
+    CHECK(answer.code() == 5);
+    CHECK_MESSAGE(has(answer.msg(), "input/output error"), answer.out);
+    CHECK(!has(sh("nft list table inet cnative"), "net/c1/eth0"));
+    CHECK(has(sh("nft list table bridge cnative"), "net/c1/eth0"));
+    CHECK(firewall("DEL", config).ok());
+    CHECK(!has(sh("nft list ruleset"), "net/c1/eth0"));
+}
+
 // It alone of the plugins said nothing: a policy with a typing error is no policy.
 TEST_CASE("firewall: an unknown key is named with the nearest known one and ignored") {
     World world;

@@ -108,14 +108,13 @@ void join_zone(const Config& config) {
     }
 }
 
-/// Everything of one owner. The elements go last: they tell a later call what the zone still has. A zone may have more
-/// than they say (the Go suite's), but not what is another owner's by now.
-void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner) {
+/// The elements go last: they tell a later call what the zone still has. A zone may have more than they say (the Go
+/// suite's), but not what is another owner's by now.
+void withdraw_addresses(nft::Socket& nftables, const Config& config, const std::string& owner) {
     const Addresses known = firewall::addresses_of(config.prev_result);
     std::vector<nft::Element> own;
     Addresses leaving = known;
     nft::where_supported([&] {
-        nft::release_ports(nftables, owner, firewall::ports_of(config.prev_result));
         own = nft::find_accepted(nftables, owner, known);
         std::erase_if(leaving,
                       [&](const inet::Address& address) { return !nft::owner_of_accepted(nftables, address).empty(); });
@@ -123,6 +122,16 @@ void withdraw(nft::Socket& nftables, const Config& config, const std::string& ow
     });
     leave_zone(config, leaving);
     nft::where_supported([&] { nft::remove_accepted(nftables, owner, own); });
+}
+
+/// Everything of one owner.
+void withdraw(nft::Socket& nftables, const Config& config, const std::string& owner) {
+    cni::Errors errors;
+    errors.collect([&] {
+        nft::where_supported([&] { nft::release_ports(nftables, owner, firewall::ports_of(config.prev_result)); });
+    });
+    errors.collect([&] { withdraw_addresses(nftables, config, owner); });
+    errors.throw_if_any();
 }
 
 cni::Result add(const cni::Invocation& call, os::Undo& undo) {
