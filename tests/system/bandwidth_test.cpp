@@ -387,7 +387,7 @@ TEST_CASE("bandwidth: killed at any system call, a DEL leaves no ifb and another
             sh("tc qdisc del dev hostv root; tc qdisc del dev hostv ingress");
             REQUIRE(nothing_left());
         }
-        REQUIRE(n < 600);
+        REQUIRE(n < 2000); // a build with sanitizers makes some 600 calls
     }
 }
 
