@@ -9,6 +9,8 @@
 #   include/      libstdc++'s headers; links to those of the kernel and of the libraries
 #   materials     where each archive comes from: archive, Debian package, version, source package, its version
 set -eu
+# What `make install DESTDIR=` was told is not meant for the makefiles of libstdc++.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES DESTDIR
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${1:?usage: toolchain.sh FOLDER}"
 cd "$1"
