@@ -203,17 +203,26 @@ TEST_CASE("gc: a failing IPAM plugin is reported after the rest is done") {
     CHECK(!has_rules("net/c1/eth0"));
 }
 
+namespace {
+
+/// GC of a bridge network without valid attachments; `error` as strace injects it into socket(2), told in /run/trace.
+Answer gc_refused_sockets(const std::string& error) {
+    return invoke(
+        {.plugin = "bridge",
+         .command = "GC",
+         .config = gc_config(),
+         .id = "",
+         .ifname = "",
+         .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=socket", "-e", "inject=socket:error=" + error}});
+}
+
+} // namespace
+
 TEST_CASE("gc: a kernel that refuses to open netfilter's socket is reported after links and leases are gone") {
     World world;
     world.netns("c1");
     added(gc_config());
-    const Answer answer = invoke({.plugin = "bridge",
-                                  .command = "GC",
-                                  .config = gc_config(),
-                                  .id = "",
-                                  .ifname = "",
-                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=socket", "-e",
-                                              "inject=socket:error=ENOBUFS:when=1"}});
+    const Answer answer = gc_refused_sockets("ENOBUFS:when=1");
     CHECK(contains(sh("grep INJECTED /run/trace"), "NETLINK_NETFILTER"));
     CHECK(answer.status == 1);
     CHECK_MESSAGE(contains(answer.msg(), "nfnetlink socket: no buffer space available"), answer.msg());
@@ -226,13 +235,7 @@ TEST_CASE("gc: a kernel without nftables has no elements to collect, and the res
     World world;
     world.netns("c1");
     added(gc_config({{"ipMasq", false}, {"macspoofchk", false}}));
-    const Answer answer = invoke({.plugin = "bridge",
-                                  .command = "GC",
-                                  .config = gc_config(),
-                                  .id = "",
-                                  .ifname = "",
-                                  .wrapper = {"strace", "-qq", "-o", "/run/trace", "-e", "trace=socket", "-e",
-                                              "inject=socket:error=EPROTONOSUPPORT:when=1..2"}});
+    const Answer answer = gc_refused_sockets("EPROTONOSUPPORT:when=1..2");
     CHECK(sh("grep -c 'NETFILTER.*INJECTED' /run/trace") == "2\n");
     CHECK_MESSAGE(answer.ok(), answer.out);
     CHECK(!has_link("net/c1/eth0"));
