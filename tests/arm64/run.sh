@@ -20,6 +20,6 @@ for file in "$arm"/*; do
 done
 chmod 755 "$scripts" "$scripts"/*
 needs_kernel=$(grep -v '^#' tests/arm64/needs-kernel.txt | sed 's/,/\\,/g' | paste -sd,)
-CNI_BIN_DIR=$scripts count "$system" --test-case='host-local*,protocol*' --test-case-exclude="$needs_kernel"
+CNI_BIN_DIR=$scripts count tests/shards.sh "$system" --test-case='host-local*,protocol*' --test-case-exclude="$needs_kernel"
 count tests/package.sh arm64
 sum_up

@@ -25,6 +25,6 @@ calls_are_hidden() {
 
 count calls_are_hidden
 export PLUGIN_LAUNCHER=$oldkernel
-count "$build/tests/system/cnative_system" \
+count tests/shards.sh "$build/tests/system/cnative_system" \
     -tc='protocol:*,loopback:*,chain:*,recorded:*,host-local:*,gc:*,bridge: DEL*,bridge: IPv6*,attack: umask*'
 sum_up
