@@ -12,7 +12,8 @@
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
 // --call NAME (after --child): only calls of this name are counted; what else a sanitizer calls makes no difference
-// then. Exit status: the program's, or 128 and the signal that ended it. x86-64 only.
+// then. Exit status: the program's, or 128 and the signal that ended it.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include <elf.h>
 #include <linux/netlink.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -47,7 +49,6 @@ struct Call {
 
 // What the manual pages say may happen. Closing does not fail in a way that anybody could do something about.
 const std::map<unsigned long long, Call> calls = {
-    {SYS_open, {"open", {"EMFILE", "ENOSPC", "EROFS", "EACCES", "EIO", "ENOMEM", "EINTR"}}},
     {SYS_openat, {"openat", {"EMFILE", "ENFILE", "ENOSPC", "EROFS", "EACCES", "EIO", "ENOMEM", "EINTR"}}},
     {SYS_openat2, {"openat2", {"EMFILE", "ENOSPC", "EROFS", "EACCES", "EIO", "EAGAIN"}}},
     {SYS_read, {"read", {"EIO", "EINTR", "short"}}},
@@ -64,10 +65,8 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_brk, {"brk", {"ENOMEM"}}},
     {SYS_clone, {"clone", {"EAGAIN", "ENOMEM"}}},
     {SYS_clone3, {"clone3", {"EAGAIN", "ENOMEM"}}},
-    {SYS_vfork, {"vfork", {"EAGAIN", "ENOMEM"}}},
     {SYS_execve, {"execve", {"EAGAIN", "ENOMEM", "EACCES", "EIO", "ENFILE"}}},
     {SYS_prctl, {"prctl", {"EPERM"}}},
-    {SYS_dup2, {"dup2", {"EBUSY", "EINTR", "EMFILE"}}},
     {SYS_setns, {"setns", {"EPERM", "ENOMEM"}}},
     {SYS_flock, {"flock", {"EINTR", "ENOLCK"}}},
     {SYS_fcntl, {"fcntl", {"EAGAIN", "EINTR", "ENOLCK"}}},
@@ -76,7 +75,6 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_ftruncate, {"ftruncate", {"ENOSPC", "EIO", "EINTR"}}},
     {SYS_fallocate, {"fallocate", {"ENOSPC", "EIO", "EINTR"}}},
     {SYS_mkdirat, {"mkdirat", {"ENOSPC", "EROFS", "EACCES", "EIO"}}},
-    {SYS_mkdir, {"mkdir", {"ENOSPC", "EROFS", "EACCES", "EIO"}}},
     {SYS_unlinkat, {"unlinkat", {"EROFS", "EACCES", "EIO", "EBUSY"}}},
     {SYS_renameat, {"renameat", {"ENOSPC", "EROFS", "EIO", "EBUSY"}}},
     {SYS_renameat2, {"renameat2", {"ENOSPC", "EROFS", "EIO", "EBUSY"}}},
@@ -90,12 +88,18 @@ const std::map<unsigned long long, Call> calls = {
     {SYS_lseek, {"lseek", {"EIO"}}},
     {SYS_memfd_create, {"memfd_create", {"EMFILE", "ENOMEM"}}},
     {SYS_pipe2, {"pipe2", {"EMFILE", "ENFILE"}}},
-    {SYS_poll, {"poll", {"EINTR", "ENOMEM"}}},
     {SYS_ppoll, {"ppoll", {"EINTR", "ENOMEM"}}},
     {SYS_wait4, {"wait4", {"EINTR"}}},
     {SYS_waitid, {"waitid", {"EINTR"}}},
     {SYS_signalfd4, {"signalfd4", {"EMFILE", "ENOMEM"}}},
     {SYS_pidfd_open, {"pidfd_open", {"EMFILE", "ENOMEM"}}},
+#ifdef SYS_open // and others that newer architectures do without
+    {SYS_open, {"open", {"EMFILE", "ENOSPC", "EROFS", "EACCES", "EIO", "ENOMEM", "EINTR"}}},
+    {SYS_vfork, {"vfork", {"EAGAIN", "ENOMEM"}}},
+    {SYS_dup2, {"dup2", {"EBUSY", "EINTR", "EMFILE"}}},
+    {SYS_mkdir, {"mkdir", {"ENOSPC", "EROFS", "EACCES", "EIO"}}},
+    {SYS_poll, {"poll", {"EINTR", "ENOMEM"}}},
+#endif
 };
 
 const std::array<std::string, 8> other_faults = {"short", "intr", "broken", "TERM", "KILL", "STOP", "PARENT", "ALL"};
@@ -108,11 +112,51 @@ struct Order {
     std::FILE* list = nullptr;
 };
 
-user_regs_struct registers_of(pid_t pid) {
-    user_regs_struct registers{};
-    ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
-    return registers;
+// Where a call's number, arguments and result are.
+#if defined(__x86_64__)
+unsigned long long& first_argument(user_regs_struct& registers) {
+    return registers.rdi;
 }
+unsigned long long& third_argument(user_regs_struct& registers) {
+    return registers.rdx;
+}
+unsigned long long& result(user_regs_struct& registers) {
+    return registers.rax;
+}
+#elif defined(__aarch64__)
+unsigned long long& first_argument(user_regs_struct& registers) {
+    return registers.regs[0];
+}
+unsigned long long& third_argument(user_regs_struct& registers) {
+    return registers.regs[2];
+}
+unsigned long long& result(user_regs_struct& registers) {
+    return registers.regs[0];
+}
+#endif
+
+template <typename Edit> void edit_registers(pid_t pid, const Edit& edit) {
+    user_regs_struct registers{};
+    iovec place{&registers, sizeof registers};
+    ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &place);
+    edit(registers);
+    ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &place);
+}
+
+/// At the entry of a call: it becomes one that there is not.
+void prevent_call(pid_t pid) {
+#if defined(__x86_64__)
+    edit_registers(pid, [](user_regs_struct& registers) { registers.orig_rax = ~0ULL; });
+#elif defined(__aarch64__)
+    int none = -1;
+    iovec place{&none, sizeof none};
+    ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &place);
+#endif
+}
+
+struct Asked {
+    unsigned long long number = 0, arguments[6] = {};
+};
 
 /// What is in a part of a dump that may go wrong.
 struct Dump {
@@ -121,9 +165,9 @@ struct Dump {
 
 /// The dump's part that a receive has put into the tracee's buffer, with each message marked as interrupted for the
 /// fault "intr", and the end as broken for "broken".
-Dump spoil_dump(pid_t pid, const user_regs_struct& asked, long long size, const std::string& fault) {
-    unsigned long long at = asked.rsi;
-    if (asked.orig_rax == SYS_recvmsg) { // its first buffer
+Dump spoil_dump(pid_t pid, const Asked& asked, long long size, const std::string& fault) {
+    unsigned long long at = asked.arguments[1];
+    if (asked.number == SYS_recvmsg) { // its first buffer
         msghdr header{};
         iovec buffer{};
         iovec here{&header, sizeof header}, there{reinterpret_cast<void*>(at), sizeof header};
@@ -210,13 +254,14 @@ class Tracer {
         __ptrace_syscall_info info{};
         ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-            asked_ = registers_of(pid);
-            counts_ = order_.call.empty() || name_of(asked_.orig_rax) == order_.call;
+            asked_.number = info.entry.nr;
+            std::copy_n(info.entry.args, 6, asked_.arguments);
+            counts_ = order_.call.empty() || name_of(asked_.number) == order_.call;
             if (!counts_)
                 return;
             ++count_;
             if (order_.list != nullptr)
-                list(asked_.orig_rax);
+                list(asked_.number);
             else if (count_ == order_.number)
                 go_wrong(pid);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && counts_) {
@@ -224,7 +269,7 @@ class Tracer {
                 const Dump dump = spoil_dump(pid, asked_, info.exit.rval, {});
                 for (const char* fault : {dump.any ? "intr" : nullptr, dump.end ? "broken" : nullptr})
                     if (fault != nullptr)
-                        std::fprintf(order_.list, "%ld %s %s\n", count_, name_of(asked_.orig_rax).c_str(), fault);
+                        std::fprintf(order_.list, "%ld %s %s\n", count_, name_of(asked_.number).c_str(), fault);
             }
             if (order_.list == nullptr && count_ == order_.number)
                 come_back(pid, info.exit.rval);
@@ -245,12 +290,11 @@ class Tracer {
         std::fprintf(order_.list, "%ld %s TERM\n", count_, name.c_str());
     }
 
-    [[nodiscard]] bool is_receive() const { return asked_.orig_rax == SYS_recvfrom || asked_.orig_rax == SYS_recvmsg; }
+    [[nodiscard]] bool is_receive() const { return asked_.number == SYS_recvfrom || asked_.number == SYS_recvmsg; }
 
     /// At the entry of the call.
     void go_wrong(pid_t pid) {
         const std::string& fault = order_.fault;
-        user_regs_struct registers = asked_;
         if (fault == "TERM") {
             kill(pid, SIGTERM);
         } else if (fault == "STOP") {
@@ -262,15 +306,15 @@ class Tracer {
             if (fault == "ALL")
                 kill(program_, SIGKILL);
         } else if (fault == "short") {
-            registers.rdx = registers.rdx > 1 ? 1 : registers.rdx; // the third argument is the count
-            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
-        } else if (registers.orig_rax == SYS_brk) { // fails by telling where the break still is
-            registers.rdi = 0;
-            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+            edit_registers(pid, [](user_regs_struct& registers) {
+                auto& count = third_argument(registers);
+                count = std::min(count, 1ULL);
+            });
+        } else if (asked_.number == SYS_brk) { // fails by telling where the break still is
+            edit_registers(pid, [](user_regs_struct& registers) { first_argument(registers) = 0; });
         } else if (fault != "intr" && fault != "broken") {
             instead_ = -errnos.at(fault);
-            registers.orig_rax = ~0ULL; // no such call
-            ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+            prevent_call(pid);
         }
     }
 
@@ -278,14 +322,13 @@ class Tracer {
     void come_back(pid_t pid, long long returned) {
         if (is_receive())
             spoil_dump(pid, asked_, returned, order_.fault);
-        user_regs_struct registers = registers_of(pid);
-        if (asked_.orig_rax == SYS_execve && instead_ == 0)
+        if (asked_.number == SYS_execve && instead_ == 0)
             return; // another program by now
-        if (instead_ != 0)
-            registers.rax = static_cast<unsigned long long>(instead_);
-        registers.rdi = asked_.rdi; // a program may rely on a call to change no other register
-        registers.rdx = asked_.rdx;
-        ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+        edit_registers(pid, [&](user_regs_struct& registers) {
+            first_argument(registers) = asked_.arguments[0]; // a program may rely on a call to change no other register
+            third_argument(registers) = asked_.arguments[2];
+            result(registers) = static_cast<unsigned long long>(instead_ != 0 ? instead_ : returned);
+        });
     }
 
     Order order_;
@@ -295,7 +338,7 @@ class Tracer {
     long count_ = 0;
     long long instead_ = 0;
     bool stopped_ = false, counts_ = false;
-    user_regs_struct asked_{};
+    Asked asked_;
 };
 
 bool is_fault(const std::string& name) {
