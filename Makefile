@@ -123,11 +123,15 @@ test-package: release ## what `make package` makes, unpacked and installed into 
 	.ci/packages.sh package test
 	tests/package.sh $(ARCH)
 
-test-arm64: release configure ## the arm64 executables, cross-built, under qemu-user, and their packages
+test-arm64: release configure ## the arm64 executables, cross-built, under qemu-user, and packages; LONG=1: on a kernel too
 	.ci/packages.sh test package
 	$(MAKE) release ARCH=arm64
 	cmake --build $(BUILD)
 	tests/arm64/run.sh bin-musl-arm64 bin-musl $(BUILD)/tests/system/cnative_system
+	$(if $(LONG),.ci/packages.sh vm-arm64)
+	$(if $(LONG),cmake -S tests/arm64 -B $(BUILD)/tests-arm64 -G Ninja --log-level=WARNING)
+	$(if $(LONG),cmake --build $(BUILD)/tests-arm64)
+	$(if $(LONG),tests/arm64/vm.sh bin-musl-arm64 $(BUILD)/tests-arm64 $(BUILD)/vm-arm64)
 
 test-install: all release ## installs under load, installs that are killed, uninstall
 	.ci/packages.sh test

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packages.sh build|musl|arm64|package|demo|test|bench|e2e|vm|fuzz|lint …: installs the Debian packages that a stage
-# needs and this machine lacks.
+# packages.sh build|musl|arm64|package|demo|test|bench|e2e|vm|vm-arm64|fuzz|lint …: installs the Debian packages that
+# a stage needs and this machine lacks.
 set -eu
 
 packages() {
@@ -18,9 +18,10 @@ packages() {
     e2e) echo containerd runc curl podman buildah crun conmon golang-github-containers-common busybox-static \
         python3-grpcio python3-protobuf golang-go golang-github-appc-cni-dev && packages test ;;
     vm) echo qemu-system-x86 kmod cpio busybox-static ;;
+    vm-arm64) echo qemu-system-arm kmod cpio ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
     lint) echo clang-format clang-tidy shellcheck ;;
-    *) echo "usage: packages.sh build|musl|arm64|package|demo|test|bench|e2e|vm|fuzz|lint …" >&2 && exit 2 ;;
+    *) echo "usage: packages.sh build|musl|arm64|package|demo|test|bench|e2e|vm|vm-arm64|fuzz|lint …" >&2 && exit 2 ;;
     esac
 }
 

@@ -2,15 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh COMMAND…: runs it as root on Debian's stock kernel (Linux 6.1) in a virtual machine: on this host's files, which
 # it sees and changes in memory only, with a /run of its own. For what this host's kernel lacks or does otherwise.
-# NO_MODULES="bridge veth": kernel modules that are not to be had. VM_ACCEL=kvm where that works. Exit status: the
-# command's.
+# NO_MODULES="bridge veth": kernel modules that are not to be had. VM_ACCEL=kvm where that works. VM_ROOT=FOLDER: on the
+# files in it (this repository too, by the same path) instead of this host's; VM_ARCH=arm64: which are of arm64. Exit
+# status: the command's.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 repository=$PWD
-work=${VM_DIR:-$repository/build/vm}
+root=${VM_ROOT:-} arch=${VM_ARCH:-amd64}
+work=${VM_DIR:-$repository/build/vm} # in VM_ROOT, if that is given
 mkdir -p "$work"
+case $arch in
+amd64) qemu=(qemu-system-x86_64 -cpu max) console=ttyS0 ;;
+arm64) qemu=(qemu-system-aarch64 -machine virt -cpu "max,pauth-impdef=on") console=ttyAMA0 ;;
+esac
 
-kernel_package=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ { print $2; exit }')
+kernel_package=$(apt-cache depends "linux-image-$arch" | awk '/Depends:/ { print $2; exit }')
 version=${kernel_package#linux-image-}
 if [ ! -e "$work/kernel/boot/vmlinuz-$version" ]; then
     (cd "$work" && apt-get -q download "$kernel_package" >&2)
@@ -23,7 +29,7 @@ fi
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir -p "$tree"/{bin,dev,host,mnt,modules,proc}
-cp "$(command -v busybox)" "$tree/bin/"
+cp "$root/bin/busybox" "$tree/bin/"
 for module in virtio_pci 9pnet_virtio 9p overlay; do
     modprobe -d "$work/kernel" -S "$version" --show-depends "$module" | awk '/^insmod/ { print $2 }'
 done | awk '!seen[$0]++' >"$tree/order"
@@ -46,7 +52,7 @@ root=/mnt/root
 /bin/busybox mount -t sysfs none \$root/sys
 /bin/busybox mount -t tmpfs none \$root/run
 /bin/busybox mkdir -p \$root/lib/modules/$version
-/bin/busybox mount -o bind \$root$work/kernel/lib/modules/$version \$root/lib/modules/$version
+/bin/busybox mount -o bind \$root${work#"$root"}/kernel/lib/modules/$version \$root/lib/modules/$version
 /bin/busybox cp /command \$root/run/command
 cd /
 exec /bin/busybox switch_root /mnt/root /bin/bash $repository/tests/vm/inside.sh $repository "${NO_MODULES:-}"
@@ -54,9 +60,9 @@ END
 chmod +x "$tree/init"
 (cd "$tree" && find . | cpio --quiet -o -H newc | gzip -1) >"$work/initrd"
 
-timeout "${VM_SECONDS:-900}" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg}" -cpu max -smp 2 -m 3072 -nodefaults -no-reboot -display none \
-    -kernel "$work/kernel/boot/vmlinuz-$version" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1' \
-    -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host \
-    -serial stdio </dev/null | tee "$work/log" | sed 's/\r$//'
+timeout "${VM_SECONDS:-900}" "${qemu[@]}" -accel "${VM_ACCEL:-tcg}" -smp 2 -m 3072 -nodefaults -no-reboot -display none \
+    -kernel "$work/kernel/boot/vmlinuz-$version" -initrd "$work/initrd" -append "console=$console quiet panic=-1" \
+    -fsdev "local,id=host,path=${root:-/},security_model=none,readonly=on,multidevs=remap" \
+    -device virtio-9p-pci,fsdev=host,mount_tag=host -serial stdio </dev/null | tee "$work/log" | sed 's/\r$//'
 status=$(sed -n 's/^vm: exit status \([0-9]*\)\r*$/\1/p' "$work/log" | tail -1)
 exit "${status:-1}"
