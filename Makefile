@@ -17,7 +17,7 @@ export CNI_BIN_DIR
 all: configure ## build the plugins into bin/
 	cmake --build $(BUILD) --target plugins
 
-release: ## build the plugins on musl into bin-musl/: a third of the size, half the start-up time; ARCH=arm64: for that
+release: ## build the plugins on musl into bin-musl/: half the size and start-up time; ARCH=arm64: for that
 	.ci/packages.sh build musl $(if $(CROSS),$(ARCH))
 	cmake --preset musl$(CROSS) --log-level=WARNING
 	cmake --build --preset musl$(CROSS) --target plugins
@@ -138,7 +138,7 @@ test-install: all release ## installs under load, installs that are killed, unin
 	tests/install.sh bin bin-musl
 
 clean: ## remove what was built
-	rm -rf $(BUILD) bin build-musl* bin-musl* dist
+	rm -rf $(BUILD) build-* bin bin-musl* dist
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile
