@@ -167,7 +167,8 @@ TEST_CASE("host-local: STATUS names a range set that is exhausted") {
         leased(new_pool(), id);
     }
     unavailable(network_call("STATUS", new_pool()),
-                "range set 10.9.0.1-10.9.0.6 of network net is exhausted: all 5 addresses are leased");
+                "range set 10.9.0.1-10.9.0.6 of network net is exhausted: all 5 addresses are leased; remove "
+                "containers, or add to \"ranges\"");
     CHECK(hl("DEL", new_pool(), "c3").ok());
     CHECK(network_call("STATUS", new_pool()).ok());
 }
@@ -185,7 +186,8 @@ TEST_CASE("host-local: STATUS names a data dir that cannot be written") {
     World world;
     sh("mkdir /run/data; mount -t tmpfs -o ro none /run/data");
     unavailable(network_call("STATUS", new_pool({{"dataDir", "/run/data"}})),
-                "data directory /run/data/net is not writable: /run/data: read-only file system");
+                "data directory /run/data/net is not writable: /run/data: read-only file system; make it so, or name "
+                "another by \"dataDir\"");
 }
 
 TEST_CASE("host-local: STATUS tells what ADD would say about the config") {

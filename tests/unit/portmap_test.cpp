@@ -255,7 +255,8 @@ TEST_CASE("portmap conditions: nft match text") {
 
 TEST_CASE("portmap conditions: what is not understood is named") {
     const auto v4 = [](std::string_view line) { return words(Family::v4, line); };
-    constexpr std::string_view unsupported = "not supported; supported are addresses, interfaces, ports and marks";
+    constexpr std::string_view unsupported =
+        "not supported; supported are addresses, interfaces, ports, protocols and marks";
     CHECK(v4("-m conntrack --ctstate NEW") == os::cat("conditionsV4: \"-m conntrack\": ", unsupported));
     CHECK(v4("--ctstate NEW") == os::cat("conditionsV4: \"--ctstate\": ", unsupported));
     CHECK(v4("ct state new") == os::cat("conditionsV4: \"ct\": ", unsupported));

@@ -171,7 +171,8 @@ void check_writable(const std::string& dir) {
         const int err = errno;
         if (err != ENOENT || path == "/" || path == ".")
             throw cni::Error(cni::Code::not_available,
-                             os::cat("data directory ", dir, " is not writable: ", path, ": ", os::errno_text(err)));
+                             os::cat("data directory ", dir, " is not writable: ", path, ": ", os::errno_text(err),
+                                     "; make it so, or name another by \"dataDir\""));
         const std::size_t slash = path.find_last_of('/');
         path = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
     }
@@ -185,7 +186,8 @@ void status(const cni::Invocation& call) {
         if (store && is_exhausted(*store, set))
             throw cni::Error(cni::Code::not_available,
                              os::cat("range set ", set.text(), " of network ", call.network, " is exhausted: all ",
-                                     set.size_text(), " addresses are leased"));
+                                     set.size_text(),
+                                     " addresses are leased; remove containers, or add to \"ranges\""));
 }
 
 } // namespace

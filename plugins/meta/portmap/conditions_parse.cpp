@@ -71,7 +71,7 @@ void ConditionReader::refuse(std::string_view word, std::string_view why) const 
 }
 
 void ConditionReader::refuse_unsupported(std::string_view word) const {
-    refuse(word, "not supported; supported are addresses, interfaces, ports and marks");
+    refuse(word, "not supported; supported are addresses, interfaces, ports, protocols and marks");
 }
 
 void ConditionReader::require(std::vector<Match> alternatives) {
