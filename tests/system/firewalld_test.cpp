@@ -176,6 +176,32 @@ TEST_CASE("firewalld: on a bus without it the default is nftables, and asking fo
     CHECK_FALSE(has(sh("nft list ruleset"), "net/c1/eth0"));
 }
 
+// STATUS was content with a message bus, whoever was on it.
+TEST_CASE("firewalld: STATUS misses it, or its zone, where ADD would") {
+    json config = {{"cniVersion", "1.1.0"}, {"name", "net"}, {"type", "firewall"}};
+    const auto with = [&](const json& more = json::object()) {
+        json changed = config;
+        changed.update(more);
+        return call("STATUS", changed);
+    };
+    {
+        const Bus bus;
+        CHECK(with().ok());
+        const Answer status = with(by_name);
+        CHECK(status.code() == 50);
+        CHECK(status.msg() == "firewalld cannot be asked about zone trusted: The name org.fedoraproject.FirewallD1 was "
+                              "not provided by any .service files; start it, name another zone, or set backend to "
+                              "nftables");
+    }
+    const FirewalldHost host;
+    CHECK(with().ok());
+    CHECK(with(by_name).ok());
+    const Answer status = with({{"firewalldZone", "nowhere"}});
+    CHECK(status.code() == 50);
+    CHECK(has(status.msg(), "firewalld cannot be asked about zone nowhere: INVALID_ZONE: nowhere; "));
+    CHECK(FirewalldHost::sources() == "\n");
+}
+
 TEST_CASE("firewalld: a node without a message bus does not notice; asked for by name, it is missed") {
     World world;
     const Answer added = call("ADD", firewall_config());

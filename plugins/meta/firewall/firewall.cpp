@@ -206,9 +206,12 @@ void status(const cni::Invocation& call) {
     if (const std::string lacking = nft::missing_support(); !lacking.empty())
         throw cni::Error(cni::Code::not_available, lacking);
     try {
-        (void)firewall::Zone::open(config);
+        if (auto zone = firewall::Zone::open(config))
+            zone->require();
     } catch (const cni::Error& error) {
         throw cni::Error(cni::Code::not_available, error.message());
+    } catch (const dbus::Error& error) {
+        throw cni::Error(cni::Code::not_available, error.what());
     }
 }
 

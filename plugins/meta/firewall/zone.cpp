@@ -94,4 +94,11 @@ bool Zone::has(const inet::Address& address) {
     return reply.flag.value_or(false);
 }
 
+void Zone::require() {
+    const dbus::Reply reply = call("querySource", inet::Address());
+    if (!reply.error.empty())
+        throw cni::Error(os::cat("firewalld cannot be asked about zone ", name_, ": ", text_of(reply),
+                                 "; start it, name another zone, or set backend to nftables"));
+}
+
 } // namespace firewall

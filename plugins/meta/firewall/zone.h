@@ -20,6 +20,7 @@ class Zone {
     void add(const inet::Address& address); ///< fine when the zone has it already
     void remove(const inet::Address& address);
     [[nodiscard]] bool has(const inet::Address& address);
+    void require(); ///< throws when an ADD could not go on: firewalld does not answer, or has no such zone
 
   private:
     Zone(dbus::Bus bus, std::string name) : bus_(std::move(bus)), name_(std::move(name)) {}
