@@ -121,6 +121,16 @@ TEST_CASE("bridge: an IPAM plugin's error comes through with its code, and nothi
                   "no IP ranges specified");
 }
 
+// "invalid argument" was all that was said.
+TEST_CASE("bridge: IPv6 on an MTU below 1280, where the kernel has none, is refused in the Go suite's words") {
+    World world;
+    world.netns("c1");
+    const Answer answer = bridge("ADD", bridge_config({{"mtu", 1279}, {"ipam", ipam({"fd09::/64"})}}));
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == R"(failed to enable keep_addr_on_down for interface "eth0": )"
+                          "open /proc/sys/net/ipv6/conf/eth0/keep_addr_on_down: no such file or directory");
+}
+
 TEST_CASE("bridge: an exhausted range fails the ADD and leaves the others alone") {
     World world;
     world.netns("c1");
