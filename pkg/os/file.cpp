@@ -67,6 +67,8 @@ bool write_all(int fd, std::string_view content) {
 int check_regular(const Fd& fd, struct stat& status) {
     if (::fstat(fd.get(), &status) != 0)
         return errno;
+    if (S_ISDIR(status.st_mode))
+        return EISDIR;
     return S_ISREG(status.st_mode) ? 0 : EINVAL;
 }
 
@@ -201,7 +203,7 @@ Fd make_dirs(const std::string& path, mode_t mode) {
     check_path(path);
     if (Fd dir(::open(path.c_str(), directory)); dir)
         return dir;
-    if (errno != ENOENT)
+    if (errno != ENOENT && errno != ENOTDIR)
         throw Error(errno, "open", path);
 
     for (std::size_t end = path.find('/', 1); end != path.npos; end = path.find('/', end + 1))
@@ -232,8 +234,11 @@ std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name) {
 }
 
 Fd make_dir_at(const Fd& dir, const std::string& name, mode_t mode) {
-    if (auto sub = open_dir_at(dir, name))
-        return std::move(*sub);
+    check_component(dir, name);
+    if (Fd sub(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW)); sub)
+        return sub;
+    if (errno == ENOTDIR)
+        fail("mkdir", dir, name);
     if (::mkdirat(dir.get(), name.c_str(), mode) != 0 && errno != EEXIST)
         fail("mkdir", dir, name);
     auto sub = open_dir_at(dir, name);

@@ -320,6 +320,14 @@ TEST_CASE("host-local: parts of one subnet may lie beside each other, but not on
 
 // ---- resolv.conf
 
+// A folder was "open …: invalid argument".
+TEST_CASE("host-local: a resolvConf that is a folder is called one") {
+    World world;
+    const Answer answer = hl("ADD", small_pool({{"resolvConf", "/run"}}));
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == "read /run: is a directory");
+}
+
 TEST_CASE("host-local: every line of resolvConf, with comments, blanks and what is not understood") {
     World world;
     put("/run/resolv.conf", "# a comment\n; another\nnameserver 192.0.2.53 192.0.2.54\n\tnameserver\t2001:db8::53 \n"

@@ -400,6 +400,20 @@ TEST_CASE("host-local: a symbolic link in the place of the cursor is not written
     CHECK(get("/run/elsewhere") == "precious");
 }
 
+// The Go suite's words; ours were "open … not a directory", with the whole path.
+TEST_CASE("host-local: a file in the place of the data dir or of a network's folder is named") {
+    World world;
+    sh("echo x >/run/file");
+    Answer answer = hl("ADD", small_pool({{"dataDir", "/run/file/below/it"}}));
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == "mkdir /run/file: not a directory");
+
+    sh("mkdir -p " + data_dir + "; echo x >" + net_dir);
+    answer = hl("ADD", small_pool());
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() == "mkdir " + net_dir + ": not a directory");
+}
+
 TEST_CASE("host-local: what is wrong with a file names the range set and the file") {
     World world;
     sh("mkdir -p " + net_dir + "/last_reserved_ip.1");

@@ -305,7 +305,7 @@ TEST_CASE("symbolic links, FIFOs and directories are not read") {
 
     CHECK(failure([&] { (void)os::read_file_at(scratch.dir, "link", 10); }).first == ELOOP);
     CHECK(failure([&] { (void)os::read_file_at(scratch.dir, "fifo", 10); }).first == EINVAL);
-    CHECK(failure([&] { (void)os::read_file_at(scratch.dir, "sub", 10); }).first == EINVAL);
+    CHECK(failure([&] { (void)os::read_file_at(scratch.dir, "sub", 10); }).first == EISDIR);
     CHECK(failure([&] { os::rewrite_file_at(scratch.dir, "link", "y", 0600); }).first == ELOOP);
     CHECK(failure([&] { os::rewrite_file_at(scratch.dir, "fifo", "y", 0600); }).first == ENXIO);
     CHECK_FALSE(os::create_file_at(scratch.dir, "link", "y", 0600));
@@ -332,7 +332,9 @@ TEST_CASE("directories are made with their parents") {
     CHECK(os::read_file(scratch.path + "/a/b/c/f", 10) == "x");
     CHECK_NOTHROW((void)os::make_dirs(scratch.path + "/a/b/c", 0755));
     CHECK(failure([&] { (void)os::make_dirs(scratch.path + "/a/b/c/f/d", 0755); }) ==
-          Failure(ENOTDIR, "open " + scratch.path + "/a/b/c/f/d: not a directory"));
+          Failure(ENOTDIR, "mkdir " + scratch.path + "/a/b/c/f: not a directory"));
+    CHECK(failure([&] { (void)os::make_dir_at(deep, "f", 0755); }) ==
+          Failure(ENOTDIR, "mkdir " + scratch.path + "/a/b/c/f: not a directory"));
 
     CHECK_FALSE(os::open_dir_at(scratch.dir, "net"));
     CHECK_NOTHROW((void)os::make_dir_at(scratch.dir, "net", 0755));

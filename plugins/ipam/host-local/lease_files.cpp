@@ -23,7 +23,8 @@ constexpr std::size_t most_content = std::size_t{160} << 10;
 
 void LeaseFile::require_read() const {
     // A directory, a device, a link, more than a lease can hold: no lease of ours or of the Go suite's.
-    const bool no_lease = error == 0 || error == EINVAL || error == ENXIO || error == ELOOP || error == EFBIG;
+    const bool no_lease =
+        error == 0 || error == EISDIR || error == EINVAL || error == ENXIO || error == ELOOP || error == EFBIG;
     if (!no_lease)
         throw os::Error(error, "read lease", address.text());
 }

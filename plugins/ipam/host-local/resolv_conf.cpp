@@ -32,7 +32,7 @@ cni::Dns read_resolv_conf(const std::string& path) {
         if (text)
             return parse_resolv_conf(*text);
     } catch (const os::Error& error) {
-        throw cni::Error(os::cat("open ", path, ": ", error.reason()));
+        throw cni::Error(error.what());
     }
     throw cni::Error(os::cat("open ", path, ": no such file or directory"));
 }
