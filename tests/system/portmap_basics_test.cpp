@@ -115,6 +115,28 @@ TEST_CASE("portmap: a container cannot reach what listens on the host's loopback
     CHECK_FALSE(ask(stage.c2, "tcp", "127.0.0.1", 9999));
 }
 
+// The guard of route_localnet was put on lo, for the way to such an address leads there: the host could not reach
+// 127.0.0.1 any more, until somebody found the set.
+TEST_CASE("portmap: a container with an address of the host's own leaves the host's loopback alone") {
+    World world;
+    world.netns("c1");
+    sh("ip link add br0 type bridge; ip link set br0 up; ip addr add 10.9.0.1/24 dev br0");
+    const Server local("", "tcp", 9999, "host"), mapped("", "tcp", 80, "host");
+    for (const std::string address : {"10.9.0.1/24", "127.0.0.1/8"}) {
+        const Answer answer = invoke({.plugin = "portmap",
+                                      .command = "ADD",
+                                      .config = {{"cniVersion", "1.0.0"},
+                                                 {"name", "net"},
+                                                 {"type", "portmap"},
+                                                 {"prevResult", {{"ips", {{{"address", address}}}}}},
+                                                 {"runtimeConfig", ports({mapping(8080, 80)})}},
+                                      .netns = "/run/netns/c1"});
+        REQUIRE_MESSAGE(answer.ok(), answer.out);
+        CHECK(ask("", "tcp", "127.0.0.1", 9999).value_or("").starts_with("host "));
+        CHECK(ask("", "tcp", "127.0.0.1", 8080).value_or("").starts_with("host "));
+    }
+}
+
 TEST_CASE("portmap: conditions in nft words let some sources through") {
     const Stage stage(ports({mapping(8080, 80)}),
                       {{"backend", "nftables"}, {"conditionsV4", {"ip", "saddr", "!=", "192.0.2.2"}}});

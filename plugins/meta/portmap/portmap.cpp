@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include <net/if.h>
+
 #include "cni/run.h"
 #include "config.h"
 #include "elements.h"
@@ -28,12 +30,13 @@ using portmap::Targets;
 
 namespace {
 
-/// The device through which the host reaches an address.
+/// The device through which the host reaches an address. Not the loopback device, where an address of the host's own
+/// leads: loopback addresses are at home there, and the guard would cut the host off from itself.
 std::optional<std::string> device_towards(const inet::Address& address) {
     netlink::Rtnl host;
     const auto route = host.route_to(address);
     const auto link = route ? host.find_link(route->device) : std::nullopt;
-    return link ? std::optional(link->name) : std::nullopt;
+    return link && (link->flags & IFF_LOOPBACK) == 0 ? std::optional(link->name) : std::nullopt;
 }
 
 bool has(nft::Socket& nftables, const nft::Element& element) {
