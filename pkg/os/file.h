@@ -31,8 +31,8 @@ namespace os {
 /// One sub-directory, created when missing.
 [[nodiscard]] Fd make_dir_at(const Fd& dir, const std::string& name, mode_t mode);
 
-/// Whole content of a regular file of at most `limit` bytes (EFBIG beyond; directories are EISDIR, FIFOs and devices EINVAL,
-/// opened without blocking); nothing when it does not exist.
+/// Whole content of a regular file of at most `limit` bytes (EFBIG beyond; directories are EISDIR, FIFOs and devices
+/// EINVAL, opened without blocking); nothing when it does not exist.
 [[nodiscard]] std::optional<std::string> read_file_at(const Fd& dir, const std::string& name, std::size_t limit);
 /// The same for a path, following links: for files the administrator names (resolv.conf, /proc). /dev/null is empty.
 [[nodiscard]] std::optional<std::string> read_file(const std::string& path, std::size_t limit);

@@ -131,6 +131,17 @@ TEST_CASE("bridge: IPv6 on an MTU below 1280, where the kernel has none, is refu
                           "open /proc/sys/net/ipv6/conf/eth0/keep_addr_on_down: no such file or directory");
 }
 
+// The kernel's words stood behind the Go suite's: "permission denied: ipv6: IPv6 is disabled on this device".
+TEST_CASE("bridge: an IPv6 gateway on a bridge that has no IPv6 is refused in the Go suite's words") {
+    World world;
+    world.netns("c1");
+    sh("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+    const Answer answer = bridge("ADD", bridge_config({{"ipam", ipam({"fd09::/64"})}}));
+    CHECK(answer.code() == 999);
+    CHECK(answer.msg() ==
+          R"(failed to set bridge addr: could not add IP address fd09::1/64 to "br0": permission denied)");
+}
+
 TEST_CASE("bridge: an exhausted range fails the ADD and leaves the others alone") {
     World world;
     world.netns("c1");

@@ -9,6 +9,7 @@
 
 #include "cni/error.h"
 #include "endpoint/forwarding.h"
+#include "os/log.h"
 #include "os/text.h"
 
 namespace bridge {
@@ -16,6 +17,12 @@ namespace bridge {
 namespace {
 
 using inet::Family;
+
+// The words of the Go suite are errno's; the kernel's, which say more, go to stderr.
+std::string errno_words(const netlink::Error& error) {
+    os::warn(error.what());
+    return os::errno_text(error.err());
+}
 
 bool is_in_main_table(const cni::Route& route) {
     return route.table.value_or(0) <= 0 || route.table == RT_TABLE_MAIN;
@@ -55,7 +62,8 @@ void make_room(netlink::Rtnl& host, const netlink::Link& link, const inet::Prefi
         try {
             host.delete_address(link.index, other);
         } catch (const netlink::Error& error) {
-            throw cni::Error(os::cat("could not remove IP address from ", os::quote(link.name), ": ", error.reason()));
+            throw cni::Error(
+                os::cat("could not remove IP address from ", os::quote(link.name), ": ", errno_words(error)));
         }
     }
 }
@@ -66,8 +74,8 @@ void add_address(netlink::Rtnl& host, const netlink::Link& link, const inet::Pre
     } catch (const netlink::Error& error) {
         if (error.err() == EEXIST)
             return; // another ADD was faster
-        throw cni::Error(
-            os::cat("could not add IP address ", wanted.text(), " to ", os::quote(link.name), ": ", error.reason()));
+        throw cni::Error(os::cat("could not add IP address ", wanted.text(), " to ", os::quote(link.name), ": ",
+                                 errno_words(error)));
     }
     // A bridge somebody made without a MAC takes its lowest port's, which changes as containers come and go.
     host.set_mac(link.index, link.mac);
