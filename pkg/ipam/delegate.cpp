@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -43,18 +44,40 @@ bool is_program(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
+// Go's words for the signals that end programs. strsignal() has others, which differ from libc to libc.
+constexpr const char* signal_words[] = {
+    nullptr,
+    "hangup",
+    "interrupt",
+    "quit",
+    "illegal instruction",
+    "trace/breakpoint trap",
+    "aborted",
+    "bus error",
+    "floating point exception",
+    "killed",
+    "user defined signal 1",
+    "segmentation fault",
+    "user defined signal 2",
+    "broken pipe",
+    "alarm clock",
+    "terminated",
+};
+
 std::string end_of(const os::Output& output) {
-    return WIFEXITED(output.status) ? os::cat("exit status ", WEXITSTATUS(output.status))
-                                    : os::cat("signal ", WTERMSIG(output.status));
+    if (WIFEXITED(output.status))
+        return os::cat("exit status ", WEXITSTATUS(output.status));
+    const auto signal = static_cast<std::size_t>(WTERMSIG(output.status));
+    return signal < std::size(signal_words) ? os::cat("signal: ", signal_words[signal])
+                                            : os::cat("signal: signal ", signal);
 }
 
 // The delegate's own error document, or the Go suite's words for a delegate that died without one.
 [[noreturn]] void throw_failure(const os::Output& output) {
     const std::string status = end_of(output);
     if (output.out.empty())
-        throw cni::Error(output.err.empty()
-                             ? os::cat("netplugin failed with no error message: ", status)
-                             : os::cat("netplugin failed: ", os::quote(os::trim(output.err)), ": ", status));
+        throw cni::Error(output.err.empty() ? os::cat("netplugin failed with no error message: ", status)
+                                            : os::cat("netplugin failed: ", os::quote(output.err), ": ", status));
     std::optional<cni::Error> error;
     try {
         const cni::Object document = cni::Object::parse(output.out);

@@ -121,6 +121,25 @@ TEST_CASE("bridge: an IPAM plugin's error comes through with its code, and nothi
                   "no IP ranges specified");
 }
 
+// A signal was told by its number.
+TEST_CASE("bridge: an IPAM plugin that ends without an answer is told in the Go suite's words") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    for (const auto& [end, how] : {std::pair<std::string, std::string>("exit 3", "exit status 3"),
+                                   {"kill -KILL $$", "signal: killed"},
+                                   {"kill -TERM $$", "signal: terminated"}}) {
+        CAPTURE(end);
+        sh("mkdir -p /run/plugins; cat >/run/plugins/silent <<'X'\n#!/bin/sh\n[ $CNI_COMMAND = ADD ] || exit 0\n" +
+           end + "\nX\nchmod +x /run/plugins/silent");
+        const Answer answer = invoke({.plugin = "bridge",
+                                      .config = bridge_config({{"ipam", {{"type", "silent"}}}}),
+                                      .netns = c1,
+                                      .path = "/run/plugins"});
+        CHECK(answer.msg() == "netplugin failed with no error message: " + how);
+        bridge("DEL", layer2_config());
+    }
+}
+
 // "invalid argument" was all that was said.
 TEST_CASE("bridge: IPv6 on an MTU below 1280, where the kernel has none, is refused in the Go suite's words") {
     World world;

@@ -174,6 +174,6 @@ chmod +x /run/plugins/dying)");
                                   .path = "/run/plugins"});
     CHECK(answer.status == 1);
     CHECK(answer.code() == 999);
-    CHECK(answer.msg() == "netplugin failed after its answer: signal 9");
+    CHECK(answer.msg() == "netplugin failed after its answer: signal: killed");
     CHECK(ports().empty());
 }
