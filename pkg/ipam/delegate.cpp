@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -44,32 +43,27 @@ bool is_program(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
-// Go's words for the signals that end programs. strsignal() has others, which differ from libc to libc.
-constexpr const char* signal_words[] = {
-    nullptr,
-    "hangup",
-    "interrupt",
-    "quit",
-    "illegal instruction",
-    "trace/breakpoint trap",
-    "aborted",
-    "bus error",
-    "floating point exception",
-    "killed",
-    "user defined signal 1",
-    "segmentation fault",
-    "user defined signal 2",
-    "broken pipe",
-    "alarm clock",
-    "terminated",
-};
+// Go's words for the signals that end programs, from 1 on. strsignal() has others, which differ from libc to libc. One
+// text: a table of pointers would be relocated at every start.
+constexpr std::string_view signal_words =
+    "hangup,interrupt,quit,illegal instruction,trace/breakpoint trap,aborted,bus error,floating point exception,killed,"
+    "user defined signal 1,segmentation fault,user defined signal 2,broken pipe,alarm clock,terminated";
+
+std::string signal_text(int signal) {
+    std::string_view words = signal_words;
+    for (int i = 1; i < signal; ++i) {
+        const std::size_t comma = words.find(',');
+        if (comma == words.npos)
+            return os::cat("signal ", signal);
+        words.remove_prefix(comma + 1);
+    }
+    return std::string(words.substr(0, words.find(',')));
+}
 
 std::string end_of(const os::Output& output) {
     if (WIFEXITED(output.status))
         return os::cat("exit status ", WEXITSTATUS(output.status));
-    const auto signal = static_cast<std::size_t>(WTERMSIG(output.status));
-    return signal < std::size(signal_words) ? os::cat("signal: ", signal_words[signal])
-                                            : os::cat("signal: signal ", signal);
+    return os::cat("signal: ", signal_text(WTERMSIG(output.status)));
 }
 
 // The delegate's own error document, or the Go suite's words for a delegate that died without one.

@@ -25,7 +25,7 @@ cd "$root.new"
 for tool in iptables ip6tables; do
     for suffix in '' -save -restore; do ln -s xtables-nft-multi "usr/sbin/$tool$suffix"; done
 done
-ln -s dash bin/sh
+ln -sf dash bin/sh
 ln -s nc.openbsd bin/nc
 ln -s gawk usr/bin/awk
 mkdir -p host mnt run/netns var/lib/cni lib/modules
