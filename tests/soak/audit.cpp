@@ -6,7 +6,7 @@
 #include <mutex>
 #include <sstream>
 
-#include "model.h"
+#include "chain.h"
 #include "world.h"
 
 namespace soak {
@@ -58,29 +58,6 @@ const Attachment* find(const Network& network, const std::string& owner) {
     return nullptr;
 }
 
-/// Every owner in the ruleset's comments, where a note may stand behind it and a blank, and how often.
-void collect_comments(const json& node, std::map<std::string, int>& comments) {
-    if (node.is_object() && node.contains("comment") && node["comment"].is_string()) {
-        const auto comment = node["comment"].get<std::string>();
-        ++comments[comment.substr(0, comment.find(' '))];
-    }
-    if (node.is_structured())
-        for (const json& part : node)
-            collect_comments(part, comments);
-}
-
-void audit_elements(Soak& soak, Network& network) {
-    std::map<std::string, int> comments;
-    collect_comments(json::parse(test::sh("nft -j list ruleset")), comments);
-    for (const auto& [owner, count] : comments) {
-        if (!owner.starts_with(network.name + "/"))
-            continue;
-        const Attachment* attachment = find(network, owner);
-        if (attachment == nullptr || attachment->state == State::absent)
-            soak.model.violation("elements without an owner: " + owner, attachment);
-    }
-}
-
 void audit_links(Soak& soak, Network& network) {
     std::size_t unnamed = 0, unknown = 0;
     std::set<std::string> finished;
@@ -106,32 +83,70 @@ void audit_links(Soak& soak, Network& network) {
             soak.model.violation("its link is not there", attachment.get());
 }
 
-/// Of the plugins behind portmap: bandwidth's ifbs and tuning's saved states.
-void audit_behind(Soak& soak, Network& network) {
-    std::map<std::string, int> ifbs;
+/// The kinds of queueing disciplines on the host, by link.
+std::map<std::string, std::set<std::string>> disciplines() {
+    std::map<std::string, std::set<std::string>> found;
+    for (const json& discipline : json::parse(test::sh("tc -j qdisc show")))
+        found[discipline.at("dev")].insert(discipline.at("kind"));
+    return found;
+}
+
+/// bandwidth's ifbs, by owner.
+std::multimap<std::string, std::string> ifbs_of(const Network& network) {
+    std::multimap<std::string, std::string> ifbs;
     for (const json& link : json::parse(test::sh("ip -j link show type ifb"))) {
         const std::string alias = link.value("ifalias", "");
         if (alias.starts_with("cnative:" + network.name + "/"))
-            ++ifbs[alias.substr(8, alias.find(';') - 8)];
+            ifbs.emplace(alias.substr(8, alias.find(';') - 8), link.at("ifname"));
     }
+    return ifbs;
+}
+
+void audit_limits(Soak& soak, Network& network) {
+    auto ifbs = ifbs_of(network);
+    auto kinds = disciplines();
     for (const auto& attachment : network.attachments) {
-        const bool saved = std::filesystem::exists("/run/cni/tuning/" + attachment->id + "_eth0.json");
-        const int own = ifbs[attachment->owner()];
-        if (attachment->state == State::held && (!saved || own != 1))
-            soak.model.violation("its ifb or its saved state is not there", attachment.get());
-        if (attachment->state == State::absent && (saved || own != 0))
-            soak.model.violation("an ifb or a saved state without an owner", attachment.get());
+        const auto own = ifbs.equal_range(attachment->owner());
+        const auto count = std::distance(own.first, own.second);
+        if (attachment->state == State::absent && count != 0)
+            soak.model.violation("an ifb without an owner", attachment.get());
+        if (attachment->state == State::held) {
+            const std::string veth = attachment->result["interfaces"][1]["name"];
+            if (count != 1 || !kinds[own.first->second].contains("tbf"))
+                soak.model.violation("its ifb or the limit there is not there", attachment.get());
+            if (!kinds[veth].contains("tbf") || !kinds[veth].contains("ingress"))
+                soak.model.violation("the limits of its veth are not there", attachment.get());
+        }
         ifbs.erase(attachment->owner());
     }
-    for (const auto& [owner, count] : ifbs)
+    for (const auto& [owner, name] : ifbs)
         soak.model.violation("nobody's ifb: " + owner, nullptr);
+}
+
+void audit_saved_states(Soak& soak, Network& network) {
+    const std::string folder = "/run/cni/tuning/", claims = folder + ".cnative/" + network.name + "/";
+    std::set<std::string> claimed;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(claims, ignored))
+        claimed.insert(entry.path().filename());
+    for (const auto& attachment : network.attachments) {
+        const std::string name = attachment->id + "_" + attachment->ifname + ".json";
+        const bool claim = claimed.erase(name) != 0, state = std::filesystem::exists(folder + name);
+        const bool torn = std::filesystem::exists(folder + "." + name + ".new");
+        if (attachment->state == State::held && (!claim || !state))
+            soak.model.violation("its saved state is not there", attachment.get());
+        if (attachment->state == State::absent && (claim || state || torn))
+            soak.model.violation("a saved state without an owner", attachment.get());
+    }
+    for (const std::string& name : claimed)
+        soak.model.violation("nobody's saved state: " + network.name + "/" + name, nullptr);
 }
 
 json valid_attachments(const Network& network) {
     json valid = json::array();
     for (const auto& attachment : network.attachments)
         if (attachment->state == State::held)
-            valid.push_back({{"containerID", attachment->id}, {"ifname", "eth0"}});
+            valid.push_back({{"containerID", attachment->id}, {"ifname", attachment->ifname}});
     return valid;
 }
 
@@ -140,25 +155,21 @@ json valid_attachments(const Network& network) {
 void collect_garbage(Soak& soak, Network& network, Random& random) {
     const std::lock_guard alone(network.gate);
     ++soak.counts.gcs;
-    const bool chain = !network.portmap.is_null();
+    const bool chain = network.is_chain();
     const json valid = valid_attachments(network);
-    std::vector<json> configs = {network.config};
-    if (chain)
-        configs.push_back(network.portmap);
-    configs.insert(configs.end(), network.behind.begin(), network.behind.end());
-    for (json& config : configs) {
+    for (json& config : chain ? chain_of(network, 0) : std::vector<json>{network.config}) {
         config["cniVersion"] = "1.1.0"; // GC is not older
         config["cni.dev/valid-attachments"] = valid;
         const std::string plugin = chain ? config["type"].get<std::string>() : "host-local";
         const Outcome outcome = run({.program = soak.bin + "/" + plugin,
                                      .command = "GC",
                                      .config = config.dump(),
-                                     .disturbance = maybe(random, 15, chain ? 40'000 : 4000)});
+                                     .disturbance = maybe(random, 15, chain ? longest_us : 4000)});
         soak.counts.killed += outcome.signalled ? 1 : 0;
         soak.counts.terminated += outcome.says("SIGTERM") ? 1 : 0;
         for (const auto& attachment : network.attachments)
             soak.model.note(*attachment, plugin + " GC: " + outcome.text());
-        if (outcome.signalled || (outcome.sent && outcome.says("SIGTERM")))
+        if (outcome.is_ended_on_purpose())
             return;
         if (!outcome.ok())
             return soak.model.violation("a GC fails: " + outcome.text(), nullptr);
@@ -173,12 +184,14 @@ void audit(Soak& soak, Network& network) {
     const std::lock_guard alone(network.gate);
     ++soak.counts.audits;
     audit_leases(soak, network);
-    if (network.portmap.is_null())
+    if (!network.is_chain())
         return;
-    audit_elements(soak, network);
+    audit_ruleset(soak, network);
     audit_links(soak, network);
-    if (!network.behind.empty())
-        audit_behind(soak, network);
+    if (network.behind.empty())
+        return;
+    audit_limits(soak, network);
+    audit_saved_states(soak, network);
 }
 
 } // namespace soak

@@ -33,7 +33,8 @@ int input(const std::string& content) {
 pid_t start(const Call& call, int in, int out) {
     const std::string folder = call.program.substr(0, call.program.rfind('/'));
     const std::vector<std::string> variables = {"CNI_COMMAND=" + call.command, "CNI_CONTAINERID=" + call.id,
-                                                "CNI_NETNS=" + call.netns, "CNI_IFNAME=eth0", "CNI_PATH=" + folder};
+                                                "CNI_NETNS=" + call.netns, "CNI_IFNAME=" + call.ifname,
+                                                "CNI_PATH=" + folder};
     std::vector<char*> environment;
     for (const std::string& variable : variables)
         environment.push_back(const_cast<char*>(variable.c_str()));
@@ -91,6 +92,12 @@ Disturbance maybe(Random& random, int percent, std::int64_t longest) {
         return {};
     return {.signal = random() % 3 == 0 ? SIGTERM : SIGKILL,
             .after = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(longest))};
+}
+
+bool Outcome::is_sound() const {
+    if (hung || (signalled && !sent))
+        return false;
+    return signalled || (status == 0 && (out.empty() || nlohmann::json::accept(out))) || (says("") && !says("crash"));
 }
 
 bool Outcome::says(const std::string& text) const {

@@ -28,6 +28,7 @@ struct Call {
     std::string command;
     std::string id;
     std::string netns;
+    std::string ifname = "eth0";
     std::string config;
     Disturbance disturbance;
 };
@@ -39,6 +40,9 @@ struct Outcome {
     bool sent = false;      ///< whether the disturbance came in time
     std::string out;
     [[nodiscard]] bool ok() const { return !signalled && status == 0; }
+    [[nodiscard]] bool is_ended_on_purpose() const { return signalled || (sent && says("SIGTERM")); }
+    /// Nothing but what a plugin may do: a result or nothing and exit 0, an error document and exit 1, the signal.
+    [[nodiscard]] bool is_sound() const;
     /// An error of the plugin's own: exit 1 and a document with this text in "msg" or "details".
     [[nodiscard]] bool says(const std::string& text) const;
     [[nodiscard]] std::string text() const; ///< for a report

@@ -1,37 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole chain: bridge with host-local, then portmap, then what else there is, as a runtime drives them.
-#include "model.h"
+#include "chain.h"
 
 namespace soak {
 
 namespace {
 
-constexpr std::int64_t longest_us = 40'000;
 constexpr int first_port = 20'000, ports = 60;
 
-Outcome call(Soak& soak, Attachment& attachment, const std::string& plugin, const std::string& command,
-             const json& config, const Disturbance& disturbance) {
+/// Nothing when bridge did not answer with a result; what it leaves is in the attachment's state.
+json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
+    const State before = attachment.state;
+    const bool may_refuse = attachment.maybe_finished;
+    soak.model.set_state(attachment, State::unknown);
+    const Outcome outcome = call(soak, attachment, "ADD", attachment.network->config, maybe(random, 15, longest_us));
+    if (outcome.ok())
+        return json::parse(outcome.out);
+    if (outcome.signalled) {
+        attachment.maybe_finished = attachment.maybe_finished || !outcome.out.empty();
+        return nullptr;
+    }
+    const bool refused = may_refuse && outcome.says("already exists");
+    if (!refused && !outcome.is_ended_on_purpose())
+        soak.model.violation("an ADD of bridge fails", &attachment);
+    if (before == State::absent)
+        soak.model.set_state(attachment, State::absent); // a failure leaves nothing
+    return nullptr;
+}
+
+/// A port of the container's other network now and then: runtimes give the same ones to both.
+int choose_port(const Attachment& attachment, Random& random) {
+    const Attachment* companion = attachment.companion;
+    if (companion != nullptr && companion->port != 0 && chance(random, 50))
+        return companion->port;
+    return first_port + static_cast<int>(random() % ports);
+}
+
+/// A port that is taken is the only good reason to fail.
+void judge_failure(Soak& soak, Attachment& attachment, const std::string& plugin, const Outcome& outcome, int port,
+                   const Model::Intent& intent) {
+    if (outcome.is_ended_on_purpose())
+        return;
+    const bool taken =
+        plugin == "portmap" && outcome.says("host port " + std::to_string(port) + "/tcp is taken by container");
+    if (!taken)
+        return soak.model.violation("an ADD of " + plugin + " fails", &attachment);
+    ++soak.counts.ports_taken;
+    if (!soak.model.may_be_taken(port, intent))
+        soak.model.violation("host port " + std::to_string(port) + " is nobody's, and refused", &attachment);
+}
+
+void add(Soak& soak, Attachment& attachment, Random& random) {
+    attachment.flushes = soak.model.flushes;
+    json result = add_bridge(soak, attachment, random);
+    if (result.is_null())
+        return;
+    attachment.maybe_finished = true;
+    const int port = choose_port(attachment, random);
+    const Model::Intent intent = soak.model.intend_port(attachment, port);
+    const std::vector<json> chain = chain_of(*attachment.network, port);
+    for (auto config = chain.begin() + 1; config != chain.end(); ++config) {
+        const Outcome outcome =
+            call(soak, attachment, "ADD", with_result(*config, result), maybe(random, 15, longest_us));
+        if (!outcome.ok()) // half of the chain is there: a DEL comes, or a GC
+            return judge_failure(soak, attachment, (*config)["type"], outcome, port, intent);
+        result = json::parse(outcome.out);
+    }
+    soak.model.claim_addresses(attachment, result);
+    soak.model.claim_port(attachment, port);
+    attachment.result = result;
+    soak.model.set_state(attachment, State::held);
+}
+
+/// After a flush of the ruleset those whose elements it took say so.
+void check(Soak& soak, Attachment& attachment) {
+    for (const json& config : chain_of(*attachment.network, attachment.port)) {
+        const Outcome outcome = call(soak, attachment, "CHECK", with_result(config, attachment.result));
+        const bool has_elements = config["type"] != "tuning" && config["type"] != "bandwidth";
+        if (!outcome.ok() && !(has_elements && outcome.says("") && !soak.model.is_intact(attachment)))
+            soak.model.violation("a CHECK of what is held fails", &attachment);
+    }
+}
+
+} // namespace
+
+Outcome call(Soak& soak, Attachment& attachment, const std::string& command, const json& config,
+             const Disturbance& disturbance) {
+    const std::string plugin = config["type"];
     const Outcome outcome = run({.program = soak.bin + "/" + plugin,
                                  .command = command,
                                  .id = attachment.id,
                                  .netns = attachment.netns,
+                                 .ifname = attachment.ifname,
                                  .config = config.dump(),
                                  .disturbance = disturbance});
     soak.counts.killed += outcome.signalled ? 1 : 0;
     soak.counts.terminated += outcome.says("SIGTERM") ? 1 : 0;
     soak.model.note(attachment, plugin + " " + command + ": " + outcome.text());
-    if (outcome.hung)
-        soak.model.violation("a call that does not end", &attachment);
+    if (!outcome.is_sound())
+        soak.model.violation("a call that does not end, or crashes, or says no JSON", &attachment);
     return outcome;
-}
-
-json with_ports(const Network& network, int port, const json& result) {
-    json config = network.portmap;
-    if (port != 0)
-        config["runtimeConfig"]["portMappings"] = {{{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}}};
-    if (!result.is_null())
-        config["prevResult"] = result;
-    return config;
 }
 
 json with_result(json config, const json& result) {
@@ -40,116 +108,40 @@ json with_result(json config, const json& result) {
     return config;
 }
 
-/// Nothing when bridge did not answer with a result; what it leaves is in the attachment's state.
-json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
-    const State before = attachment.state;
-    const bool may_refuse = attachment.maybe_finished;
-    soak.model.set_state(attachment, State::unknown);
-    const Outcome outcome =
-        call(soak, attachment, "bridge", "ADD", attachment.network->config, maybe(random, 15, longest_us));
-    if (outcome.ok())
-        return json::parse(outcome.out);
-    if (outcome.signalled) {
-        attachment.maybe_finished = attachment.maybe_finished || !outcome.out.empty();
-        return nullptr;
-    }
-    const bool refused = may_refuse && outcome.says("already exists");
-    if (!refused && !(outcome.sent && outcome.says("SIGTERM")))
-        soak.model.violation("an ADD of bridge fails", &attachment);
-    if (before == State::absent)
-        soak.model.set_state(attachment, State::absent); // a failure leaves nothing
-    return nullptr;
+std::vector<json> chain_of(const Network& network, int port) {
+    std::vector<json> chain = {network.config, network.portmap};
+    if (port != 0)
+        chain[1]["runtimeConfig"]["portMappings"] = {{{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}}};
+    chain.insert(chain.end(), network.behind.begin(), network.behind.end());
+    return chain;
 }
 
-bool is_ended_on_purpose(const Outcome& outcome) {
-    return outcome.signalled || (outcome.sent && outcome.says("SIGTERM"));
-}
-
-/// The plugins behind portmap; false when one did not get through.
-bool add_behind(Soak& soak, Attachment& attachment, json& result, Random& random) {
-    for (const json& config : attachment.network->behind) {
-        const std::string plugin = config["type"];
+bool tear_down(Soak& soak, Attachment& attachment, int port, const json& result, Random& random, int disturbed) {
+    const std::vector<json> chain = chain_of(*attachment.network, port);
+    for (auto config = chain.rbegin(); config != chain.rend(); ++config) {
         const Outcome outcome =
-            call(soak, attachment, plugin, "ADD", with_result(config, result), maybe(random, 15, longest_us));
-        if (!outcome.ok()) {
-            if (!is_ended_on_purpose(outcome))
-                soak.model.violation("an ADD of " + plugin + " fails", &attachment);
-            return false;
-        }
-        result = json::parse(outcome.out);
+            call(soak, attachment, "DEL", with_result(*config, result), maybe(random, disturbed, longest_us));
+        if (outcome.ok())
+            continue;
+        if (!outcome.is_ended_on_purpose())
+            soak.model.violation("a DEL of " + config->at("type").get<std::string>() + " fails", &attachment);
+        return false;
     }
     return true;
 }
-
-void add(Soak& soak, Attachment& attachment, Random& random) {
-    json result = add_bridge(soak, attachment, random);
-    if (result.is_null())
-        return;
-    attachment.maybe_finished = true;
-    const int port = first_port + static_cast<int>(random() % ports);
-    const Model::Intent intent = soak.model.intend_port(attachment, port);
-    const Outcome outcome = call(soak, attachment, "portmap", "ADD", with_ports(*attachment.network, port, result),
-                                 maybe(random, 15, longest_us));
-    if (outcome.ok()) {
-        if (!add_behind(soak, attachment, result, random))
-            return; // half of the chain is there: a DEL comes, or a GC
-        soak.model.claim_addresses(attachment, result);
-        soak.model.claim_port(attachment, port);
-        attachment.result = result;
-        return soak.model.set_state(attachment, State::held);
-    }
-    if (is_ended_on_purpose(outcome))
-        return;
-    if (!outcome.says("host port " + std::to_string(port) + "/tcp is taken by container"))
-        return soak.model.violation("an ADD of portmap fails", &attachment);
-    ++soak.counts.ports_taken;
-    if (!soak.model.may_be_taken(port, intent))
-        soak.model.violation("host port " + std::to_string(port) + " is nobody's, and refused", &attachment);
-}
-
-void check(Soak& soak, Attachment& attachment) {
-    const Outcome bridge =
-        call(soak, attachment, "bridge", "CHECK", with_result(attachment.network->config, attachment.result), {});
-    const Outcome portmap = call(soak, attachment, "portmap", "CHECK",
-                                 with_ports(*attachment.network, attachment.port, attachment.result), {});
-    bool ok = bridge.ok() && portmap.ok();
-    for (const json& config : attachment.network->behind)
-        ok = call(soak, attachment, config["type"], "CHECK", with_result(config, attachment.result), {}).ok() && ok;
-    if (!ok)
-        soak.model.violation("a CHECK of what is held fails", &attachment);
-}
-
-} // namespace
 
 void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed) {
     const json result = attachment.state == State::held ? attachment.result : json();
     const int port = attachment.port;
     soak.model.release_addresses(attachment); // the next one may get them before this call is over
-    attachment.port = 0;
-    {
-        const std::lock_guard lock(soak.model.ports_mutex);
-        if (port != 0 && soak.model.ports[port].holder == &attachment)
-            soak.model.ports[port].holder = nullptr;
-    }
+    soak.model.release_port(attachment);
     if (attachment.state == State::held) {
         soak.model.set_state(attachment, State::unknown);
         attachment.maybe_finished = true;
     }
     attachment.result = nullptr;
-    std::vector<json> configs = {with_result(attachment.network->config, result),
-                                 with_ports(*attachment.network, port, result)};
-    for (const json& config : attachment.network->behind)
-        configs.push_back(with_result(config, result));
-    for (auto config = configs.rbegin(); config != configs.rend(); ++config) {
-        const std::string plugin = (*config)["type"];
-        const Outcome outcome = call(soak, attachment, plugin, "DEL", *config, maybe(random, disturbed, longest_us));
-        if (outcome.ok())
-            continue;
-        if (!is_ended_on_purpose(outcome))
-            soak.model.violation("a DEL of " + plugin + " fails", &attachment);
-        return;
-    }
-    soak.model.set_state(attachment, State::absent);
+    if (tear_down(soak, attachment, port, result, random, disturbed))
+        soak.model.set_state(attachment, State::absent);
 }
 
 void operate_chain(Soak& soak, Attachment& attachment, Random& random) {
@@ -165,6 +157,17 @@ void operate_chain(Soak& soak, Attachment& attachment, Random& random) {
         ++soak.counts.adds;
         add(soak, attachment, random);
     }
+}
+
+void ask_status(Soak& soak, Network& network, Random& random) {
+    ++soak.counts.statuses;
+    const std::vector<json> chain = chain_of(network, 0);
+    json config = chain[random() % chain.size()];
+    config["cniVersion"] = "1.1.0"; // STATUS is not older
+    const std::string plugin = config["type"];
+    const Outcome outcome = run({.program = soak.bin + "/" + plugin, .command = "STATUS", .config = config.dump()});
+    if (!outcome.ok() || !outcome.out.empty())
+        soak.model.violation("a STATUS of " + plugin + " fails: " + outcome.text(), nullptr);
 }
 
 } // namespace soak

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 namespace soak {
 
@@ -33,7 +34,7 @@ void Gate::unlock() {
 }
 
 std::string Attachment::owner() const {
-    return network->name + "/" + id + "/eth0";
+    return network->name + "/" + id + "/" + ifname;
 }
 
 Attachment& Model::attach(Network& network, const std::string& id, const std::string& netns) {
@@ -43,6 +44,10 @@ Attachment& Model::attach(Network& network, const std::string& id, const std::st
     attachment.id = id;
     attachment.netns = netns;
     return attachment;
+}
+
+bool Model::is_intact(const Attachment& attachment) const {
+    return attachment.flushes % 2 == 0 && attachment.flushes == flushes;
 }
 
 void Model::set_state(Attachment& attachment, State state) {
@@ -63,8 +68,9 @@ void Model::set_state(Attachment& attachment, State state) {
 void Model::note(Attachment& attachment, const std::string& event) {
     static const auto begin = std::chrono::steady_clock::now();
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    const std::lock_guard lock(note_mutex_);
     attachment.history.push_back(std::to_string(ms.count()) + " ms " + event);
-    if (attachment.history.size() > 12)
+    if (attachment.history.size() > 24)
         attachment.history.pop_front();
 }
 
@@ -115,18 +121,30 @@ bool Model::may_be_taken(int port, const Intent& intent) {
     return intent.others > 0 || ports[port].touched > intent.touched;
 }
 
+// Of two attachments of one container the first one's mappings stay, and the other one waits.
 void Model::claim_port(Attachment& attachment, int port) {
     const Attachment* other = nullptr;
     {
         const std::lock_guard lock(ports_mutex);
         HostPort& entry = ports[port];
-        other = entry.holder == &attachment ? nullptr : entry.holder;
-        entry.holder = &attachment;
+        if (entry.holder != nullptr && entry.holder != &attachment && is_intact(*entry.holder))
+            other = entry.holder;
+        if (other == nullptr || other != attachment.companion)
+            entry.holder = &attachment;
     }
-    if (other != nullptr)
+    if (other != nullptr && other != attachment.companion)
         violation("host port " + std::to_string(port) + " is held twice", &attachment, other);
     attachment.port = port;
     forget_ports(attachment, port);
+}
+
+void Model::release_port(Attachment& attachment) {
+    const int port = std::exchange(attachment.port, 0);
+    const std::lock_guard lock(ports_mutex);
+    if (port == 0 || ports[port].holder != &attachment)
+        return;
+    const bool handed_over = attachment.companion != nullptr && attachment.companion->port == port;
+    ports[port].holder = handed_over ? attachment.companion : nullptr;
 }
 
 void Model::forget_ports(Attachment& attachment, int but) {

@@ -38,6 +38,7 @@ class Gate {
 };
 
 struct Network;
+struct Attachment;
 
 /// absent: nothing is there. held: the runtime has a result. unknown: a call was killed or failed halfway; there may
 /// be something, until a DEL or a GC that works.
@@ -45,16 +46,19 @@ enum class State { absent, held, unknown };
 
 struct Attachment {
     Network* network = nullptr;
-    std::string id, netns;
+    Attachment* companion = nullptr; ///< of the same container on another network
+    std::string id, netns, ifname = "eth0";
     State state = State::absent;
     bool maybe_finished = false;        ///< unknown, and bridge may have answered: it may refuse another ADD
     std::vector<std::string> addresses; ///< while held
     int port = 0;                       ///< while held
     std::set<int> ports;                ///< that it may have
     json result;                        ///< while held
+    long flushes = 0;                   ///< of the ruleset, when its ADD began
+    bool listed = false;                ///< on a contested network: a GC that begins now spares it
     std::deque<std::string> history;
 
-    [[nodiscard]] std::string lease_text() const { return id + "\r\neth0"; }
+    [[nodiscard]] std::string lease_text() const { return id + "\r\n" + ifname; }
     [[nodiscard]] std::string owner() const;
 };
 
@@ -63,6 +67,7 @@ struct Network {
     json config;              ///< host-local's, or bridge's
     json portmap;             ///< null: host-local alone
     std::vector<json> behind; ///< further plugins of a chain, in their order
+    std::string policy;       ///< firewall's; empty: the chain has none
     std::size_t sets = 1;     ///< range sets: addresses a lease has
     int capacity = 0;         ///< how many attachments fit, when that can become too few; 0: they always do
     Gate gate;
@@ -73,6 +78,9 @@ struct Network {
 
     std::mutex mutex;
     std::map<std::string, Attachment*> holders; ///< by address
+    long gcs_begun = 0, gcs_running = 0;        ///< on a contested network
+
+    [[nodiscard]] bool is_chain() const { return !portmap.is_null(); }
 };
 
 struct HostPort {
@@ -87,7 +95,11 @@ class Model {
     std::map<int, HostPort> ports;
     std::mutex ports_mutex;
 
+    std::atomic<long> flushes = 0; ///< of the ruleset, counted twice: before and after
+
     Attachment& attach(Network& network, const std::string& id, const std::string& netns);
+    /// Whether none of its elements can have been flushed.
+    [[nodiscard]] bool is_intact(const Attachment& attachment) const;
     void set_state(Attachment& attachment, State state);
     void note(Attachment& attachment, const std::string& event);
 
@@ -102,6 +114,7 @@ class Model {
     Intent intend_port(Attachment& attachment, int port);
     bool may_be_taken(int port, const Intent& intent);
     void claim_port(Attachment& attachment, int port);
+    void release_port(Attachment& attachment);
     void forget_ports(Attachment& attachment, int but = 0);
 
     /// Prints, with both histories, and counts.
@@ -109,13 +122,13 @@ class Model {
     std::atomic<int> violations = 0;
 
   private:
-    std::mutex print_mutex_;
+    std::mutex note_mutex_, print_mutex_;
 };
 
 /// Counted by kind, for the closing summary.
 struct Counts {
     std::atomic<long> operations = 0, adds = 0, dels = 0, checks = 0, gcs = 0, killed = 0, terminated = 0, go = 0,
-                      chains = 0, audits = 0, exhausted = 0, ports_taken = 0;
+                      chains = 0, races = 0, statuses = 0, audits = 0, exhausted = 0, ports_taken = 0;
 };
 
 struct Soak {
@@ -127,6 +140,12 @@ struct Soak {
 /// One random operation on the attachment.
 void operate_ipam(Soak& soak, Attachment& attachment, Random& random);
 void operate_chain(Soak& soak, Attachment& attachment, Random& random);
+/// What a runtime must not do and does: calls for one container at once, a GC beside ADDs. Ends with a DEL that works.
+void operate_contested(Soak& soak, Attachment& attachment, Random& random);
+/// STATUS of one of the chain's plugins, beside whatever there is.
+void ask_status(Soak& soak, Network& network, Random& random);
+/// Takes the whole ruleset away, as a careless reload of a firewall does.
+void flush_ruleset(Soak& soak);
 /// A DEL, disturbed in so many per cent of the cases; not at all: it has to work.
 void del_ipam(Soak& soak, Attachment& attachment, Random& random, int disturbed);
 void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed);
@@ -134,5 +153,6 @@ void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed
 void collect_garbage(Soak& soak, Network& network, Random& random);
 /// Compares a network's leases, elements and links with the model, alone in it.
 void audit(Soak& soak, Network& network);
+void audit_ruleset(Soak& soak, Network& network);
 
 } // namespace soak
