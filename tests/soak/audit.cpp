@@ -157,7 +157,7 @@ void collect_garbage(Soak& soak, Network& network, Random& random) {
     ++soak.counts.gcs;
     const bool chain = network.is_chain();
     const json valid = valid_attachments(network);
-    for (json& config : chain ? chain_of(network, 0) : std::vector<json>{network.config}) {
+    for (json& config : chain ? chain_of(network) : std::vector<json>{network.config}) {
         config["cniVersion"] = "1.1.0"; // GC is not older
         config["cni.dev/valid-attachments"] = valid;
         const std::string plugin = chain ? config["type"].get<std::string>() : "host-local";

@@ -58,7 +58,7 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
     attachment.maybe_finished = true;
     const int port = choose_port(attachment, random);
     const Model::Intent intent = soak.model.intend_port(attachment, port);
-    const std::vector<json> chain = chain_of(*attachment.network, port);
+    const std::vector<json> chain = chain_of(*attachment.network, mapping(port));
     for (auto config = chain.begin() + 1; config != chain.end(); ++config) {
         const Outcome outcome =
             call(soak, attachment, "ADD", with_result(*config, result), maybe(random, 15, longest_us));
@@ -74,7 +74,7 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
 
 /// After a flush of the ruleset those whose elements it took say so.
 void check(Soak& soak, Attachment& attachment) {
-    for (const json& config : chain_of(*attachment.network, attachment.port)) {
+    for (const json& config : chain_of(*attachment.network, mapping(attachment.port))) {
         const Outcome outcome = call(soak, attachment, "CHECK", with_result(config, attachment.result));
         const bool has_elements = config["type"] != "tuning" && config["type"] != "bandwidth";
         if (!outcome.ok() && !(has_elements && outcome.says("") && !soak.model.is_intact(attachment)))
@@ -108,16 +108,26 @@ json with_result(json config, const json& result) {
     return config;
 }
 
-std::vector<json> chain_of(const Network& network, int port) {
-    std::vector<json> chain = {network.config, network.portmap};
+json mapping(int port, int last) {
+    json mappings = json::array();
     if (port != 0)
-        chain[1]["runtimeConfig"]["portMappings"] = {{{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}}};
+        mappings.push_back({{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}});
+    if (last != 0)
+        mappings.back().update({{"hostPortEnd", last}, {"containerPort", port}});
+    return mappings;
+}
+
+std::vector<json> chain_of(const Network& network, const json& mappings) {
+    std::vector<json> chain = {network.config, network.portmap};
+    if (!mappings.empty())
+        chain[1]["runtimeConfig"]["portMappings"] = mappings;
     chain.insert(chain.end(), network.behind.begin(), network.behind.end());
     return chain;
 }
 
-bool tear_down(Soak& soak, Attachment& attachment, int port, const json& result, Random& random, int disturbed) {
-    const std::vector<json> chain = chain_of(*attachment.network, port);
+bool tear_down(Soak& soak, Attachment& attachment, const json& mappings, const json& result, Random& random,
+               int disturbed) {
+    const std::vector<json> chain = chain_of(*attachment.network, mappings);
     for (auto config = chain.rbegin(); config != chain.rend(); ++config) {
         const Outcome outcome =
             call(soak, attachment, "DEL", with_result(*config, result), maybe(random, disturbed, longest_us));
@@ -140,7 +150,7 @@ void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed
         attachment.maybe_finished = true;
     }
     attachment.result = nullptr;
-    if (tear_down(soak, attachment, port, result, random, disturbed))
+    if (tear_down(soak, attachment, mapping(port), result, random, disturbed))
         soak.model.set_state(attachment, State::absent);
 }
 
@@ -161,7 +171,7 @@ void operate_chain(Soak& soak, Attachment& attachment, Random& random) {
 
 void ask_status(Soak& soak, Network& network, Random& random) {
     ++soak.counts.statuses;
-    const std::vector<json> chain = chain_of(network, 0);
+    const std::vector<json> chain = chain_of(network);
     json config = chain[random() % chain.size()];
     config["cniVersion"] = "1.1.0"; // STATUS is not older
     const std::string plugin = config["type"];

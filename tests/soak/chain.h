@@ -14,9 +14,12 @@ Outcome call(Soak& soak, Attachment& attachment, const std::string& command, con
 
 /// The config with prevResult, when there is one.
 json with_result(json config, const json& result);
-/// Every plugin's config in the chain's order; `port` 0: no port mapping.
-std::vector<json> chain_of(const Network& network, int port);
+/// One port of the host, or those from one to another; none for port 0.
+json mapping(int port, int last = 0);
+/// Every plugin's config in the chain's order.
+std::vector<json> chain_of(const Network& network, const json& mappings = {});
 /// Every plugin's DEL, in the reverse order, up to the first that does not work.
-bool tear_down(Soak& soak, Attachment& attachment, int port, const json& result, Random& random, int disturbed);
+bool tear_down(Soak& soak, Attachment& attachment, const json& mappings, const json& result, Random& random,
+               int disturbed);
 
 } // namespace soak

@@ -27,9 +27,9 @@ void at_once(Random& random, const std::function<void()>& one, const std::functi
 }
 
 /// The result of the chain's ADD; nothing when one of its plugins does not get through.
-json set_up(Soak& soak, Attachment& attachment, int port, Random& random, int disturbed) {
+json set_up(Soak& soak, Attachment& attachment, const json& ports, Random& random, int disturbed) {
     json result;
-    for (const json& config : chain_of(*attachment.network, port)) {
+    for (const json& config : chain_of(*attachment.network, ports)) {
         const Outcome outcome =
             call(soak, attachment, "ADD", with_result(config, result), maybe(random, disturbed, longest_us));
         if (!outcome.ok())
@@ -39,15 +39,15 @@ json set_up(Soak& soak, Attachment& attachment, int port, Random& random, int di
     return result;
 }
 
-void del_during_add(Soak& soak, Attachment& attachment, int port, Random& random) {
+void del_during_add(Soak& soak, Attachment& attachment, const json& ports, Random& random) {
     at_once(
-        random, [&] { (void)set_up(soak, attachment, port, random, 10); },
-        [&](Random& own) { (void)tear_down(soak, attachment, port, nullptr, own, 10); });
+        random, [&] { (void)set_up(soak, attachment, ports, random, 10); },
+        [&](Random& own) { (void)tear_down(soak, attachment, ports, nullptr, own, 10); });
 }
 
-void two_dels(Soak& soak, Attachment& attachment, int port, Random& random) {
-    const json result = set_up(soak, attachment, port, random, 0);
-    const auto del = [&](Random& any) { (void)tear_down(soak, attachment, port, result, any, 0); };
+void two_dels(Soak& soak, Attachment& attachment, const json& ports, Random& random) {
+    const json result = set_up(soak, attachment, ports, random, 0);
+    const auto del = [&](Random& any) { (void)tear_down(soak, attachment, ports, result, any, 0); };
     at_once(
         random, [&] { del(random); }, del);
 }
@@ -63,7 +63,7 @@ void late_gc(Soak& soak, Network& network, Random& random) {
                 valid.push_back({{"containerID", attachment->id}, {"ifname", attachment->ifname}});
     }
     pause(random, 2 * longest_us);
-    for (json& config : chain_of(network, 0)) {
+    for (json& config : chain_of(network)) {
         config["cniVersion"] = "1.1.0";
         config["cni.dev/valid-attachments"] = valid;
         const std::string plugin = config["type"];
@@ -76,7 +76,7 @@ void late_gc(Soak& soak, Network& network, Random& random) {
 }
 
 /// The attachment is there for a while, and no GC that knows of it may touch it.
-json stay(Soak& soak, Attachment& attachment, int port, Random& random) {
+json stay(Soak& soak, Attachment& attachment, const json& ports, Random& random) {
     Network& network = *attachment.network;
     long begun = 0;
     bool calm = false;
@@ -85,7 +85,7 @@ json stay(Soak& soak, Attachment& attachment, int port, Random& random) {
         begun = network.gcs_begun, calm = network.gcs_running == 0;
     }
     attachment.flushes = soak.model.flushes;
-    const json result = set_up(soak, attachment, port, random, 0);
+    const json result = set_up(soak, attachment, ports, random, 0);
     {
         const std::lock_guard lock(network.mutex);
         calm = calm && network.gcs_begun == begun;
@@ -95,7 +95,7 @@ json stay(Soak& soak, Attachment& attachment, int port, Random& random) {
         soak.model.violation("an ADD fails that nothing disturbs", &attachment);
     for (int times = 0; attachment.listed && times < 3; ++times) {
         pause(random, longest_us);
-        for (const json& config : chain_of(network, port))
+        for (const json& config : chain_of(network, ports))
             if (!call(soak, attachment, "CHECK", with_result(config, result)).ok() && calm &&
                 soak.model.is_intact(attachment))
                 soak.model.violation("a CHECK of what every GC knows of fails", &attachment);
@@ -109,19 +109,20 @@ json stay(Soak& soak, Attachment& attachment, int port, Random& random) {
 
 void operate_contested(Soak& soak, Attachment& attachment, Random& random) {
     ++soak.counts.races;
-    const int port = 30'000 + std::stoi(attachment.id.substr(1)); // nobody else's
+    json ports = mapping(attachment.private_port);
+    ports.push_back(mapping(attachment.private_port + 1, attachment.private_port + 4)[0]);
     const auto dice = random() % 100;
     json result;
     soak.model.set_state(attachment, State::unknown);
     if (dice < 35)
-        del_during_add(soak, attachment, port, random);
+        del_during_add(soak, attachment, ports, random);
     else if (dice < 55)
-        two_dels(soak, attachment, port, random);
+        two_dels(soak, attachment, ports, random);
     else if (dice < 90)
-        result = stay(soak, attachment, port, random);
+        result = stay(soak, attachment, ports, random);
     else
         late_gc(soak, *attachment.network, random);
-    if (tear_down(soak, attachment, port, chance(random, 50) ? result : json(), random, 0))
+    if (tear_down(soak, attachment, ports, chance(random, 50) ? result : json(), random, 0))
         soak.model.set_state(attachment, State::absent);
 }
 

@@ -132,7 +132,7 @@ void Model::claim_port(Attachment& attachment, int port) {
         if (other == nullptr || other != attachment.companion)
             entry.holder = &attachment;
     }
-    if (other != nullptr && other != attachment.companion)
+    if (other != nullptr && other != attachment.companion && is_intact(attachment))
         violation("host port " + std::to_string(port) + " is held twice", &attachment, other);
     attachment.port = port;
     forget_ports(attachment, port);

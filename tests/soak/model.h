@@ -55,6 +55,7 @@ struct Attachment {
     std::set<int> ports;                ///< that it may have
     json result;                        ///< while held
     long flushes = 0;                   ///< of the ruleset, when its ADD began
+    int private_port = 0;               ///< on a contested network: this port and the four behind it are its own
     bool listed = false;                ///< on a contested network: a GC that begins now spares it
     std::deque<std::string> history;
 

@@ -92,6 +92,8 @@ std::vector<Worker> make_workers(Soak& soak, test::World& world, int count) {
     side.config["isGateway"] = true;
     const std::array<Network*, 2> contested = {&add_chain(soak, "calls", "br5", half(35, false), "isolated"),
                                                &add_chain(soak, "cross", "br5", half(35, true), "same-bridge")};
+    for (Network* network : contested)
+        network->portmap["conditionsV4"] = {"!", "-s", "192.0.2.0/24"};
     std::vector<Worker> workers(static_cast<std::size_t>(count));
     for (std::size_t i = 0; i < workers.size(); ++i) {
         Worker& worker = workers[i];
@@ -104,6 +106,7 @@ std::vector<Worker> make_workers(Soak& soak, test::World& world, int count) {
         if (i % 3 == 0)
             worker.chains.push_back(&attach_second(soak, side, *worker.chains[0]));
         worker.contested = &soak.model.attach(*contested[i % 2], other, world.netns(other));
+        worker.contested->private_port = 30'000 + 5 * static_cast<int>(i);
     }
     return workers;
 }
