@@ -18,7 +18,8 @@ namespace nft {
 
 namespace {
 
-constexpr int most_tries = 10;
+// Any change of the ruleset sends us back to looking, but then somebody got further.
+constexpr int most_restarts = 1000, most_tries = most_restarts + 10;
 constexpr std::string_view hook_chain = "FORWARD", our_chain = "CNI-FORWARD";
 constexpr std::string_view jump_comment = "CNI firewall plugin rules";
 constexpr std::string_view admin_comment = "CNI firewall plugin admin overrides";
@@ -102,7 +103,7 @@ void let_through_iptables(Socket& socket, inet::Family family, const std::string
         add_missing(socket, table, admin_chain, batch);
         if (batch.empty())
             return;
-        if (tries < most_tries / 2) // afterwards on a ruleset that never rests; a second jump does no harm
+        if (tries < most_restarts) // afterwards on a ruleset that never rests; a second jump does no harm
             batch.only_if_generation(generation);
         try {
             return batch.commit();

@@ -131,7 +131,7 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
     std::vector<Element> replaced;
     const bool intervals = std::ranges::any_of(missing, is_interval);
     bool anew = false, been_here = false;
-    for (int tries = 1;; ++tries) {
+    for (int tries = 0, restarts = 0;;) {
         const bool guarded = intervals || !replaced.empty();
         const std::uint32_t generation = guarded ? socket.generation() : 0;
         replaced = still_there(socket, wanted.fragment->table, replaced);
@@ -150,9 +150,9 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
             batch.commit();
             break;
         } catch (const Error& error) {
-            const bool again =
-                error.err() == ENOENT || error.err() == EEXIST || error.err() == ERESTART || error.err() == EBUSY;
-            if (!again || tries >= (error.err() == ERESTART ? most_restarts : most_tries))
+            const bool restart = error.err() == ERESTART;
+            const bool again = restart || error.err() == ENOENT || error.err() == EEXIST || error.err() == EBUSY;
+            if (!again || (restart ? ++restarts >= most_restarts : ++tries >= most_tries))
                 throw;
             anew = anew || error.err() == ENOENT;
         }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ruleset that others change all the time, between every look of ours and what we make of it.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <future>
+
+#include <unistd.h>
+
+#include "firewall_call.h"
+#include "portmap_call.h"
+
+using namespace test;
+
+namespace {
+
+/// An ADD so slow that the ruleset is another one whenever it has looked. Its requests are lines of a file.
+class SlowAdd {
+  public:
+    explicit SlowAdd(Call call) : trace_("/run/trace-" + call.id) {
+        call.wrapper = {
+            "strace", "-qq", "-f", "-o", trace_, "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=50000"};
+        answer_ = std::async(std::launch::async, [call] { return invoke(call); });
+    }
+    [[nodiscard]] bool has_sent(int requests) const {
+        std::ifstream trace(trace_);
+        int lines = 0;
+        for (std::string line; std::getline(trace, line);)
+            ++lines;
+        return lines >= requests || answer_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }
+    Answer answer() { return answer_.get(); }
+
+  private:
+    std::string trace_;
+    std::future<Answer> answer_;
+};
+
+/// Another program's table, changed every millisecond or two, by one process: to start one may take longer than a look.
+class Restless {
+  public:
+    Restless() {
+        sh("nft 'add table ip busy; add set ip busy s { type mark; }'");
+        REQUIRE(nft_ != nullptr);
+        change();
+    }
+    Restless(const Restless&) = delete;
+    Restless& operator=(const Restless&) = delete;
+    ~Restless() { pclose(nft_); }
+
+    /// Until each of them has sent so many requests, or has ended.
+    void last(const std::vector<SlowAdd>& adds, int requests) {
+        while (std::ranges::any_of(adds, [&](const SlowAdd& add) { return !add.has_sent(requests); }))
+            change();
+    }
+
+  private:
+    void change() {
+        (void)fputs("add element ip busy s { 1 }\ndelete element ip busy s { 1 }\n", nft_);
+        (void)fflush(nft_);
+        usleep(1000);
+    }
+    FILE* nft_ = popen("nft -i >/dev/null 2>&1", "we");
+};
+
+int count(const std::string& text, const std::string& part) {
+    int times = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at)
+        ++times;
+    return times;
+}
+
+} // namespace
+
+// After five looks each of them made what was missing, whoever had made it meanwhile.
+TEST_CASE("restless ruleset: ADDs at once that miss firewall's rules in FORWARD bring them once") {
+    World world;
+    drop_forwarded();
+    REQUIRE(firewall("ADD", firewall_config(), "c1").ok()); // the shared table is there
+    sh("iptables -F; iptables -X");
+    Restless ruleset;
+    std::vector<SlowAdd> adds;
+    for (const std::string id : {"c2", "c3", "c4"}) {
+        json config = firewall_config();
+        config["prevResult"]["ips"] = {{{"address", "10.9.0." + id.substr(1) + "/24"}, {"interface", 2}}};
+        adds.emplace_back(Call{.plugin = "firewall", .config = config, .id = id, .netns = "/run/netns/" + id});
+    }
+    ruleset.last(adds, 60); // seven, and then five a look
+    for (SlowAdd& add : adds) {
+        const Answer answer = add.answer();
+        CHECK_MESSAGE(answer.ok(), answer.out);
+    }
+    const std::string rules = sh("iptables -S");
+    CHECK_MESSAGE(count(rules, "-j CNI-FORWARD") == 1, rules);
+    CHECK_MESSAGE(count(rules, "-j CNI-ADMIN") == 1, rules);
+    CHECK_MESSAGE(count(rules, "-j ACCEPT") == 1, rules);
+}
+
+// A range of ports has to be looked for and made in one ruleset. Nine that were not to be had, and what was in the way
+// after them ended the ADD: "file exists".
+TEST_CASE("restless ruleset: ADD of a range of ports goes on when it meets what an earlier ADD left") {
+    World world;
+    world.netns("c1");
+    const json mappings = {mapping(8080, 80),
+                           {{"hostPort", 9000}, {"hostPortEnd", 9005}, {"containerPort", 9000}, {"protocol", "tcp"}}};
+    Network network(bridge_portmap_list());
+    const Answer first = network.add("c1", {{"portMappings", mappings}});
+    REQUIRE_MESSAGE(first.ok(), first.out);
+    Restless ruleset;
+    std::vector<SlowAdd> again;
+    again.emplace_back(Call{.plugin = "portmap",
+                            .config = network.config(1, first.document(), {{"portMappings", mappings}}),
+                            .netns = "/run/netns/c1"});
+    ruleset.last(again, 160); // twelve a look
+    const Answer second = again[0].answer();
+    CHECK_MESSAGE(second.ok(), second.out);
+    CHECK(network.check("c1", {{"portMappings", mappings}}).ok());
+}
