@@ -6,7 +6,7 @@ namespace soak {
 
 namespace {
 
-constexpr int first_port = 20'000, ports = 60;
+constexpr int first_port = 20'000, ports = 80;
 
 /// Nothing when bridge did not answer with a result; what it leaves is in the attachment's state.
 json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
@@ -28,26 +28,29 @@ json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
     return nullptr;
 }
 
-/// A port of the container's other network now and then: runtimes give the same ones to both.
-int choose_port(const Attachment& attachment, Random& random) {
-    const Attachment* companion = attachment.companion;
-    if (companion != nullptr && companion->port != 0 && chance(random, 50))
-        return companion->port;
-    return first_port + static_cast<int>(random() % ports);
+/// Of the container's other network now and then: runtimes give the same ones to both. What overlaps with its own in
+/// part would wait as a whole, and the rest be anybody's.
+Ports choose_ports(const Attachment& attachment, Random& random) {
+    const Ports others = attachment.companion != nullptr ? attachment.companion->port : Ports();
+    if (others.first != 0 && chance(random, 50))
+        return others;
+    for (;;) {
+        const int first = first_port + static_cast<int>(random() % ports), more = chance(random, 30) ? 2 : 0;
+        if (const Ports chosen{.first = first, .last = first + more}; !chosen.overlap(others))
+            return chosen;
+    }
 }
 
 /// A port that is taken is the only good reason to fail.
-void judge_failure(Soak& soak, Attachment& attachment, const std::string& plugin, const Outcome& outcome, int port,
-                   const Model::Intent& intent) {
+void judge_failure(Soak& soak, Attachment& attachment, const std::string& plugin, const Outcome& outcome,
+                   const Ports& wanted, const Model::Intent& intent) {
     if (outcome.is_ended_on_purpose())
         return;
-    const bool taken =
-        plugin == "portmap" && outcome.says("host port " + std::to_string(port) + "/tcp is taken by container");
-    if (!taken)
+    if (plugin != "portmap" || !(outcome.says(" is taken by container") || outcome.says(" are taken by container")))
         return soak.model.violation("an ADD of " + plugin + " fails", &attachment);
     ++soak.counts.ports_taken;
-    if (!soak.model.may_be_taken(port, intent))
-        soak.model.violation("host port " + std::to_string(port) + " is nobody's, and refused", &attachment);
+    if (!soak.model.may_be_taken(wanted, intent))
+        soak.model.violation("host ports are nobody's, and refused: " + outcome.text(), &attachment);
 }
 
 void add(Soak& soak, Attachment& attachment, Random& random) {
@@ -56,18 +59,18 @@ void add(Soak& soak, Attachment& attachment, Random& random) {
     if (result.is_null())
         return;
     attachment.maybe_finished = true;
-    const int port = choose_port(attachment, random);
-    const Model::Intent intent = soak.model.intend_port(attachment, port);
-    const std::vector<json> chain = chain_of(*attachment.network, mapping(port));
+    const Ports wanted = choose_ports(attachment, random);
+    const Model::Intent intent = soak.model.intend_ports(attachment, wanted);
+    const std::vector<json> chain = chain_of(*attachment.network, mapping(wanted));
     for (auto config = chain.begin() + 1; config != chain.end(); ++config) {
         const Outcome outcome =
             call(soak, attachment, "ADD", with_result(*config, result), maybe(random, 15, longest_us));
         if (!outcome.ok()) // half of the chain is there: a DEL comes, or a GC
-            return judge_failure(soak, attachment, (*config)["type"], outcome, port, intent);
+            return judge_failure(soak, attachment, (*config)["type"], outcome, wanted, intent);
         result = json::parse(outcome.out);
     }
     soak.model.claim_addresses(attachment, result);
-    soak.model.claim_port(attachment, port);
+    soak.model.claim_ports(attachment, wanted);
     attachment.result = result;
     soak.model.set_state(attachment, State::held);
 }
@@ -108,13 +111,13 @@ json with_result(json config, const json& result) {
     return config;
 }
 
-json mapping(int port, int last) {
-    json mappings = json::array();
-    if (port != 0)
-        mappings.push_back({{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}});
-    if (last != 0)
-        mappings.back().update({{"hostPortEnd", last}, {"containerPort", port}});
-    return mappings;
+json mapping(const Ports& ports) {
+    if (ports.first == 0)
+        return json::array();
+    json one = {{"hostPort", ports.first}, {"containerPort", 80}, {"protocol", "tcp"}};
+    if (ports.last != ports.first)
+        one.update({{"hostPortEnd", ports.last}, {"containerPort", ports.first}});
+    return json::array({one});
 }
 
 std::vector<json> chain_of(const Network& network, const json& mappings) {
@@ -142,15 +145,15 @@ bool tear_down(Soak& soak, Attachment& attachment, const json& mappings, const j
 
 void del_chain(Soak& soak, Attachment& attachment, Random& random, int disturbed) {
     const json result = attachment.state == State::held ? attachment.result : json();
-    const int port = attachment.port;
+    const json mappings = mapping(attachment.port);
     soak.model.release_addresses(attachment); // the next one may get them before this call is over
-    soak.model.release_port(attachment);
+    soak.model.release_ports(attachment);
     if (attachment.state == State::held) {
         soak.model.set_state(attachment, State::unknown);
         attachment.maybe_finished = true;
     }
     attachment.result = nullptr;
-    if (tear_down(soak, attachment, mapping(port), result, random, disturbed))
+    if (tear_down(soak, attachment, mappings, result, random, disturbed))
         soak.model.set_state(attachment, State::absent);
 }
 

@@ -14,8 +14,8 @@ Outcome call(Soak& soak, Attachment& attachment, const std::string& command, con
 
 /// The config with prevResult, when there is one.
 json with_result(json config, const json& result);
-/// One port of the host, or those from one to another; none for port 0.
-json mapping(int port, int last = 0);
+/// portMappings of these.
+json mapping(const Ports& ports);
 /// Every plugin's config in the chain's order.
 std::vector<json> chain_of(const Network& network, const json& mappings = {});
 /// Every plugin's DEL, in the reverse order, up to the first that does not work.

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "chain.h"
+#include "world.h"
 
 namespace soak {
 
@@ -43,6 +44,15 @@ void del_during_add(Soak& soak, Attachment& attachment, const json& ports, Rando
     at_once(
         random, [&] { (void)set_up(soak, attachment, ports, random, 10); },
         [&](Random& own) { (void)tear_down(soak, attachment, ports, nullptr, own, 10); });
+}
+
+/// As when a container ends while it is being made: a namespace is gone as soon as nobody holds it.
+void namespace_gone(Soak& soak, Attachment& attachment, const json& ports, Random& random) {
+    at_once(
+        random, [&] { (void)set_up(soak, attachment, ports, random, 10); },
+        [&](Random&) { test::sh("umount -l " + attachment.netns + " && rm " + attachment.netns); });
+    (void)tear_down(soak, attachment, ports, nullptr, random, 10);
+    test::sh("touch " + attachment.netns + " && unshare --net=" + attachment.netns + " ip link set lo up");
 }
 
 void two_dels(Soak& soak, Attachment& attachment, const json& ports, Random& random) {
@@ -109,12 +119,15 @@ json stay(Soak& soak, Attachment& attachment, const json& ports, Random& random)
 
 void operate_contested(Soak& soak, Attachment& attachment, Random& random) {
     ++soak.counts.races;
-    json ports = mapping(attachment.private_port);
-    ports.push_back(mapping(attachment.private_port + 1, attachment.private_port + 4)[0]);
+    const int first = attachment.private_port;
+    json ports = mapping({.first = first, .last = first});
+    ports.push_back(mapping({.first = first + 1, .last = first + 4})[0]);
     const auto dice = random() % 100;
     json result;
     soak.model.set_state(attachment, State::unknown);
-    if (dice < 35)
+    if (dice < 10)
+        namespace_gone(soak, attachment, ports, random);
+    else if (dice < 35)
         del_during_add(soak, attachment, ports, random);
     else if (dice < 55)
         two_dels(soak, attachment, ports, random);

@@ -105,52 +105,60 @@ void Model::release_addresses(Attachment& attachment) {
     attachment.addresses.clear();
 }
 
-Model::Intent Model::intend_port(Attachment& attachment, int port) {
+Model::Intent Model::intend_ports(Attachment& attachment, const Ports& wanted) {
     const std::lock_guard lock(ports_mutex);
-    HostPort& entry = ports[port];
-    const bool own = !attachment.ports.insert(port).second;
-    const Intent intent{.others = entry.intents - (own ? 1 : 0), .touched = entry.touched + 1};
-    if (!own)
-        ++entry.intents;
-    ++entry.touched;
+    Intent intent;
+    for (int port = wanted.first; port <= wanted.last; ++port) {
+        HostPort& entry = ports[port];
+        const bool own = !attachment.ports.insert(port).second;
+        intent.others += entry.intents - (own ? 1 : 0);
+        entry.intents += own ? 0 : 1;
+        intent.touched += ++entry.touched;
+    }
     return intent;
 }
 
-bool Model::may_be_taken(int port, const Intent& intent) {
+bool Model::may_be_taken(const Ports& wanted, const Intent& intent) {
     const std::lock_guard lock(ports_mutex);
-    return intent.others > 0 || ports[port].touched > intent.touched;
+    long touched = 0;
+    for (int port = wanted.first; port <= wanted.last; ++port)
+        touched += ports[port].touched;
+    return intent.others > 0 || touched > intent.touched;
 }
 
 // Of two attachments of one container the first one's mappings stay, and the other one waits.
-void Model::claim_port(Attachment& attachment, int port) {
-    const Attachment* other = nullptr;
+void Model::claim_ports(Attachment& attachment, const Ports& wanted) {
+    const Attachment* twice = nullptr;
     {
         const std::lock_guard lock(ports_mutex);
-        HostPort& entry = ports[port];
-        if (entry.holder != nullptr && entry.holder != &attachment && is_intact(*entry.holder))
-            other = entry.holder;
-        if (other == nullptr || other != attachment.companion)
+        for (int port = wanted.first; port <= wanted.last; ++port) {
+            HostPort& entry = ports[port];
+            const bool held = entry.holder != nullptr && entry.holder != &attachment && is_intact(*entry.holder);
+            if (held && entry.holder == attachment.companion)
+                continue;
+            twice = held && is_intact(attachment) ? entry.holder : twice;
             entry.holder = &attachment;
+        }
     }
-    if (other != nullptr && other != attachment.companion && is_intact(attachment))
-        violation("host port " + std::to_string(port) + " is held twice", &attachment, other);
-    attachment.port = port;
-    forget_ports(attachment, port);
+    if (twice != nullptr)
+        violation("a host port is held twice: " + std::to_string(wanted.first) + " and on", &attachment, twice);
+    attachment.port = wanted;
+    forget_ports(attachment, wanted);
 }
 
-void Model::release_port(Attachment& attachment) {
-    const int port = std::exchange(attachment.port, 0);
+void Model::release_ports(Attachment& attachment) {
+    const Ports left = std::exchange(attachment.port, {});
     const std::lock_guard lock(ports_mutex);
-    if (port == 0 || ports[port].holder != &attachment)
-        return;
-    const bool handed_over = attachment.companion != nullptr && attachment.companion->port == port;
-    ports[port].holder = handed_over ? attachment.companion : nullptr;
+    const bool handed_over = attachment.companion != nullptr && attachment.companion->port == left;
+    for (int port = left.first; port != 0 && port <= left.last; ++port)
+        if (ports[port].holder == &attachment)
+            ports[port].holder = handed_over ? attachment.companion : nullptr;
 }
 
-void Model::forget_ports(Attachment& attachment, int but) {
+void Model::forget_ports(Attachment& attachment, const Ports& but) {
     const std::lock_guard lock(ports_mutex);
     for (auto at = attachment.ports.begin(); at != attachment.ports.end();) {
-        if (*at == but) {
+        if (*at >= but.first && *at <= but.last) {
             ++at;
             continue;
         }
@@ -160,8 +168,6 @@ void Model::forget_ports(Attachment& attachment, int but) {
             entry.holder = nullptr;
         at = attachment.ports.erase(at);
     }
-    if (attachment.port != but)
-        attachment.port = 0;
 }
 
 void Model::violation(const std::string& what, const Attachment* attachment, const Attachment* other) {

@@ -44,6 +44,13 @@ struct Attachment;
 /// be something, until a DEL or a GC that works.
 enum class State { absent, held, unknown };
 
+/// Ports of the host beside each other, in one mapping; none: first is 0.
+struct Ports {
+    int first = 0, last = 0;
+    bool operator==(const Ports&) const = default;
+    [[nodiscard]] bool overlap(const Ports& other) const { return first <= other.last && other.first <= last; }
+};
+
 struct Attachment {
     Network* network = nullptr;
     Attachment* companion = nullptr; ///< of the same container on another network
@@ -51,7 +58,7 @@ struct Attachment {
     State state = State::absent;
     bool maybe_finished = false;        ///< unknown, and bridge may have answered: it may refuse another ADD
     std::vector<std::string> addresses; ///< while held
-    int port = 0;                       ///< while held
+    Ports port;                         ///< while held
     std::set<int> ports;                ///< that it may have
     json result;                        ///< while held
     long flushes = 0;                   ///< of the ruleset, when its ADD began
@@ -107,16 +114,16 @@ class Model {
     /// The result of an ADD: nobody else may hold these.
     void claim_addresses(Attachment& attachment, const json& result);
     void release_addresses(Attachment& attachment);
-    /// From now on the attachment may have the port. Returns what permits a refusal: see may_be_taken().
+    /// From now on the attachment may have the ports. Returns what permits a refusal: see may_be_taken().
     struct Intent {
         int others = 0;
         long touched = 0;
     };
-    Intent intend_port(Attachment& attachment, int port);
-    bool may_be_taken(int port, const Intent& intent);
-    void claim_port(Attachment& attachment, int port);
-    void release_port(Attachment& attachment);
-    void forget_ports(Attachment& attachment, int but = 0);
+    Intent intend_ports(Attachment& attachment, const Ports& wanted);
+    bool may_be_taken(const Ports& wanted, const Intent& intent);
+    void claim_ports(Attachment& attachment, const Ports& wanted);
+    void release_ports(Attachment& attachment);
+    void forget_ports(Attachment& attachment, const Ports& but = {});
 
     /// Prints, with both histories, and counts.
     void violation(const std::string& what, const Attachment* attachment, const Attachment* other = nullptr);

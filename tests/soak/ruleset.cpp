@@ -92,8 +92,8 @@ void audit_elements(Soak& soak, Network& network, Ruleset& ruleset) {
             if (sets[set] != count)
                 soak.model.violation("it is in " + set + " so often: " + std::to_string(sets[set]), attachment.get());
         for (const std::string version : {"4", network.sets > 1 ? "6" : "4"})
-            if (sets["hostports" + version] + sets["waiting" + version] != 1)
-                soak.model.violation("its port is not mapped once, IPv" + version, attachment.get());
+            if (sets["hostports" + version] + sets["hostranges" + version] + sets["waiting" + version] != 1)
+                soak.model.violation("its ports are not mapped once, IPv" + version, attachment.get());
     }
     for (const auto& [owner, sets] : ruleset.owners)
         if (owner.starts_with(network.name + "/"))
