@@ -22,6 +22,8 @@ namespace {
 constexpr int most_tries = 10;
 // Where the whole ruleset must rest, any ADD or DEL beside ours sends us back; but then that one got further.
 constexpr int most_restarts = 1000;
+// Of a removal, which must come to an end.
+constexpr int most_guarded = 100;
 
 // What one try puts into its batch, as the ruleset is now.
 class Attempt {
@@ -185,13 +187,13 @@ std::vector<Element> remove_found(Socket& socket, const Table& table, const Find
         for (const Element& element : found)
             batch.remove(element);
         // On a host whose ruleset never rests the last tries go without: the owner was ours a moment ago.
-        if (tries < most_tries / 2)
+        if (tries <= most_guarded)
             batch.only_if_generation(generation);
         try {
             batch.commit();
             return found;
         } catch (const Error& error) {
-            if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_tries)
+            if ((error.err() != ERESTART && error.err() != ENOENT) || tries == most_guarded + most_tries)
                 throw;
         }
     }

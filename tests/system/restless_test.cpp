@@ -16,12 +16,13 @@ using namespace test;
 
 namespace {
 
-/// An ADD so slow that the ruleset is another one whenever it has looked. Its requests are lines of a file.
-class SlowAdd {
+/// A call so slow that the ruleset is another one whenever it has looked. Its requests are lines of a file.
+class SlowCall {
   public:
-    explicit SlowAdd(Call call) : trace_("/run/trace-" + call.id) {
-        call.wrapper = {
-            "strace", "-qq", "-f", "-o", trace_, "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=50000"};
+    explicit SlowCall(Call call, const std::string& microseconds = "50000") : trace_("/run/trace-" + call.id) {
+        call.wrapper = {"strace",       "-qq",  "-f",
+                        "-o",           trace_, "-e",
+                        "trace=sendto", "-e",   "inject=sendto:delay_enter=" + microseconds};
         answer_ = std::async(std::launch::async, [call] { return invoke(call); });
     }
     [[nodiscard]] bool has_sent(int requests) const {
@@ -51,8 +52,8 @@ class Restless {
     ~Restless() { pclose(nft_); }
 
     /// Until each of them has sent so many requests, or has ended.
-    void last(const std::vector<SlowAdd>& adds, int requests) {
-        while (std::ranges::any_of(adds, [&](const SlowAdd& add) { return !add.has_sent(requests); }))
+    void last(const std::vector<SlowCall>& calls, int requests) {
+        while (std::ranges::any_of(calls, [&](const SlowCall& call) { return !call.has_sent(requests); }))
             change();
     }
 
@@ -81,14 +82,14 @@ TEST_CASE("restless ruleset: ADDs at once that miss firewall's rules in FORWARD 
     REQUIRE(firewall("ADD", firewall_config(), "c1").ok()); // the shared table is there
     sh("iptables -F; iptables -X");
     Restless ruleset;
-    std::vector<SlowAdd> adds;
+    std::vector<SlowCall> adds;
     for (const std::string id : {"c2", "c3", "c4"}) {
         json config = firewall_config();
         config["prevResult"]["ips"] = {{{"address", "10.9.0." + id.substr(1) + "/24"}, {"interface", 2}}};
         adds.emplace_back(Call{.plugin = "firewall", .config = config, .id = id, .netns = "/run/netns/" + id});
     }
     ruleset.last(adds, 60); // seven, and then five a look
-    for (SlowAdd& add : adds) {
+    for (SlowCall& add : adds) {
         const Answer answer = add.answer();
         CHECK_MESSAGE(answer.ok(), answer.out);
     }
@@ -109,7 +110,7 @@ TEST_CASE("restless ruleset: ADD of a range of ports goes on when it meets what 
     const Answer first = network.add("c1", {{"portMappings", mappings}});
     REQUIRE_MESSAGE(first.ok(), first.out);
     Restless ruleset;
-    std::vector<SlowAdd> again;
+    std::vector<SlowCall> again;
     again.emplace_back(Call{.plugin = "portmap",
                             .config = network.config(1, first.document(), {{"portMappings", mappings}}),
                             .netns = "/run/netns/c1"});
@@ -117,4 +118,23 @@ TEST_CASE("restless ruleset: ADD of a range of ports goes on when it meets what 
     const Answer second = again[0].answer();
     CHECK_MESSAGE(second.ok(), second.out);
     CHECK(network.check("c1", {{"portMappings", mappings}}).ok());
+}
+
+// At the fifth look it went without asking again whether what it had found was still its own.
+TEST_CASE("restless ruleset: DEL leaves an address to the container that is given it meanwhile") {
+    World world;
+    json config = firewall_config();
+    config["prevResult"]["ips"].erase(1); // IPv4 alone
+    REQUIRE(firewall("ADD", config, "c1").ok());
+    Restless ruleset;
+    std::vector<SlowCall> del;
+    del.emplace_back(Call{.plugin = "firewall", .command = "DEL", .config = config, .netns = "/run/netns/c1"},
+                     "300000");
+    ruleset.last(del, 24); // five, four times four, and the look, which has been answered when the next one begins
+    const Answer taken_over = firewall("ADD", config, "c2");
+    CHECK_MESSAGE(taken_over.ok(), taken_over.out);
+    const Answer deleted = del[0].answer();
+    CHECK_MESSAGE(deleted.ok(), deleted.out);
+    const Answer checked = firewall("CHECK", config, "c2");
+    CHECK_MESSAGE(checked.ok(), checked.out);
 }
