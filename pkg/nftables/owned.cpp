@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <exception>
 #include <map>
+#include <utility>
 
 #include <netinet/in.h>
 
@@ -58,10 +59,15 @@ bool is_interval(const Element& element) {
     return !element.key_end.empty();
 }
 
+// What stays in the way although something else is to be had instead, and what was missing before that was known.
+struct Yielded {
+    std::vector<Element> to, missing;
+};
+
 // Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
-// `replaced`. Returns whether any was ours.
+// `replaced`, what we yield to is noted. Returns whether any was ours.
 bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,
-            Wanted& wanted) {
+            Yielded& yielded, Wanted& wanted) {
     std::vector<Element>& missing = wanted.elements;
     bool any_own = false;
     for (const auto& [ours, theirs] : overlaps) {
@@ -77,9 +83,13 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
         else if (own || on_taken(ours, theirs))
             replaced.push_back(theirs);
         else {
+            if (wanted.instead && yielded.to.empty())
+                yielded.missing = missing;
             missing.erase(place);
-            if (wanted.instead)
+            if (wanted.instead) {
                 wanted.instead(ours, theirs, missing);
+                yielded.to.push_back(theirs);
+            }
         }
     }
     return any_own;
@@ -131,16 +141,18 @@ Schema schema_of(Socket& socket, const Fragment& fragment) {
 bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
     std::vector<Element>& missing = wanted.elements;
     std::vector<Element> replaced;
+    Yielded yielded;
     const bool intervals = std::ranges::any_of(missing, is_interval);
     bool anew = false, been_here = false;
     for (int tries = 0, restarts = 0;;) {
-        const bool guarded = intervals || !replaced.empty();
+        const bool guarded = intervals || !replaced.empty() || !yielded.to.empty();
         const std::uint32_t generation = guarded ? socket.generation() : 0;
         replaced = still_there(socket, wanted.fragment->table, replaced);
-        const bool had_none = replaced.empty();
-        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, wanted))
+        if (still_there(socket, wanted.fragment->table, yielded.to).size() != yielded.to.size())
+            missing = std::exchange(yielded, {}).missing; // nobody is there to yield to
+        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, yielded, wanted))
             been_here = true;
-        if (!guarded && had_none && !replaced.empty())
+        if (!guarded && !(replaced.empty() && yielded.to.empty()))
             continue; // this time with a generation
         Transaction batch(socket, wanted.fragment->table);
         Attempt(socket, wanted).build(batch, anew, replaced, missing);
@@ -158,7 +170,7 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
                 throw;
             anew = anew || error.err() == ENOENT;
         }
-        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, wanted))
+        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, yielded, wanted))
             been_here = true;
     }
     if (!intervals)

@@ -16,6 +16,13 @@ using namespace test;
 
 namespace {
 
+int count(const std::string& text, const std::string& part) {
+    int times = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at)
+        ++times;
+    return times;
+}
+
 /// A call so slow that the ruleset is another one whenever it has looked. Its requests are lines of a file.
 class SlowCall {
   public:
@@ -25,12 +32,11 @@ class SlowCall {
                         "trace=sendto", "-e",   "inject=sendto:delay_enter=" + microseconds};
         answer_ = std::async(std::launch::async, [call] { return invoke(call); });
     }
-    [[nodiscard]] bool has_sent(int requests) const {
-        std::ifstream trace(trace_);
-        int lines = 0;
-        for (std::string line; std::getline(trace, line);)
-            ++lines;
-        return lines >= requests || answer_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    /// Or is about to: the last one waits before it is sent. True of one that has ended.
+    [[nodiscard]] bool has_sent(int times, const std::string& request = "sendto(") const {
+        std::ifstream file(trace_);
+        const std::string trace{std::istreambuf_iterator<char>(file), {}};
+        return count(trace, request) >= times || answer_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
     }
     Answer answer() { return answer_.get(); }
 
@@ -65,13 +71,6 @@ class Restless {
     }
     FILE* nft_ = popen("nft -i >/dev/null 2>&1", "we");
 };
-
-int count(const std::string& text, const std::string& part) {
-    int times = 0;
-    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at)
-        ++times;
-    return times;
-}
 
 } // namespace
 
@@ -130,11 +129,38 @@ TEST_CASE("restless ruleset: DEL leaves an address to the container that is give
     std::vector<SlowCall> del;
     del.emplace_back(Call{.plugin = "firewall", .command = "DEL", .config = config, .netns = "/run/netns/c1"},
                      "300000");
-    ruleset.last(del, 24); // five, four times four, and the look, which has been answered when the next one begins
+    ruleset.last(del, 24); // five, four times four, and the look
     const Answer taken_over = firewall("ADD", config, "c2");
     CHECK_MESSAGE(taken_over.ok(), taken_over.out);
     const Answer deleted = del[0].answer();
     CHECK_MESSAGE(deleted.ok(), deleted.out);
     const Answer checked = firewall("CHECK", config, "c2");
     CHECK_MESSAGE(checked.ok(), checked.out);
+}
+
+// It went on waiting behind nobody: the port was closed, and what marked the other network as waited for stayed for
+// good.
+TEST_CASE("restless ruleset: flushed when a container's second network is about to wait for the first") {
+    World world;
+    json one = {{"cniVersion", "1.0.0"},
+                {"name", "one"},
+                {"type", "portmap"},
+                {"runtimeConfig", ports({mapping(8080, 80)})},
+                {"prevResult", firewall_config()["prevResult"]}};
+    json two = one;
+    two["name"] = "two";
+    const auto portmap = [](const std::string& command, const json& config) {
+        return Call{.plugin = "portmap", .command = command, .config = config, .netns = "/run/netns/c1"};
+    };
+    REQUIRE(invoke(portmap("ADD", one)).ok());
+    SlowCall add(portmap("ADD", two), "300000");
+    REQUIRE(eventually([&] { return add.has_sent(2, "BATCH_BEGIN"); }, std::chrono::seconds(60)));
+    sh("nft flush ruleset");
+    const Answer added = add.answer();
+    CHECK_MESSAGE(added.ok(), added.out);
+    CHECK(contains(sh("nft list map inet cnative hostports4"), "two/c1/eth0"));
+    CHECK(invoke(portmap("DEL", one)).ok());
+    CHECK(invoke(portmap("DEL", two)).ok());
+    const std::string left = sh("nft list ruleset");
+    CHECK_MESSAGE(!contains(left, "/c1/eth0"), left);
 }
