@@ -171,3 +171,28 @@ TEST_CASE("portmap: the conditions of a network that waits for a port do not cou
     REQUIRE(container.call("DEL", two, mapped, 2).ok());
     CHECK(sh("nft list table inet cnative | grep 'comment \"two' || true").empty());
 }
+
+// "is missing", of a range that shares one port with the other network's, and of conditions that the other one lacks.
+TEST_CASE("portmap: CHECK is content with ports that wait behind others of the same container") {
+    World world;
+    const Bare first, second{.keys = {{"conditionsV4", {"!", "-s", "192.0.2.7/32"}}}};
+    json range = mapping(8080, 8080);
+    range["hostPortEnd"] = 8082;
+    const json single = ports({mapping(8081, 80)}), wider = ports({range});
+    for (const json& wanted : {wider, single}) {
+        REQUIRE(first.call("ADD", one, single).ok());
+        const Answer added = second.call("ADD", two, wanted, 2);
+        REQUIRE_MESSAGE(added.ok(), added.out);
+        for (const bool alone : {false, true}) {
+            CAPTURE(alone);
+            if (alone)
+                REQUIRE(first.call("DEL", one, single).ok());
+            const Answer checked = second.call("CHECK", two, wanted, 2);
+            CHECK_MESSAGE(checked.ok(), checked.out);
+        }
+        sh("nft 'flush map inet cnative hostranges4; flush map inet cnative hostports4'");
+        CHECK(!second.call("CHECK", two, wanted, 2).ok());
+        REQUIRE(second.call("DEL", two, wanted, 2).ok());
+    }
+    CHECK(!contains(sh("nft list ruleset"), "/c1/"));
+}

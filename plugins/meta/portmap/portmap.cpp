@@ -239,7 +239,14 @@ void check(const cni::Invocation& call) {
     const auto asker = [&] {
         return portmap::Asker{.owner = call.owner(), .home = home_of(call, *config.prev_result)};
     };
+    // Ports that share some with the container's other network wait as a whole, and their conditions with them.
+    const auto waiting =
+        !portmap::has_companions(nftables, call.owner())
+            ? std::vector<nft::Element>()
+            : portmap::waiting_places(nftables, asker(), portmap::waiting_keys(config, targets, call.owner()));
     for (const nft::Element& element : portmap::elements(config, targets, call.owner())) {
+        if (nft::contains(waiting, element))
+            continue;
         if (std::string fault = fault_of(nftables, asker, element); !fault.empty())
             faults.push_back(std::move(fault));
     }

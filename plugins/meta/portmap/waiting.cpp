@@ -161,6 +161,24 @@ std::vector<nft::Element> waiting_keys(const Config& config, const Targets& targ
     return keys;
 }
 
+std::vector<nft::Element> waiting_places(nft::Socket& nftables, const Asker& asker,
+                                         const std::vector<nft::Element>& keys) {
+    std::vector<nft::Element> places;
+    for (const nft::Element& waits : nft::find_owned(nftables, nft::shared_table(), keys, asker.owner)) {
+        auto live = as_live(waits);
+        if (live.empty())
+            continue;
+        auto holders = find_overlaps(nftables, {live.front()});
+        if (auto same = nft::find(nftables, nft::shared_table(), live.front().set, live.front().key))
+            holders.push_back({.ours = live.front(), .theirs = std::move(*same)});
+        if (std::ranges::any_of(holders, [&](const nft::Overlap& one) {
+                return one.theirs.owner != asker.owner && is_of_container(nftables, asker, one.theirs.owner);
+            }))
+            std::ranges::move(live, std::back_inserter(places));
+    }
+    return places;
+}
+
 std::vector<nft::Element> hand_over(nft::Socket& nftables, const Asker& leaving, const nft::OwnerTest& is_leaving) {
     const nft::Fragment base = fragment();
     std::vector<nft::Element> given;

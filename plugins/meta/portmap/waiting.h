@@ -31,6 +31,10 @@ void wait_behind(const nft::Element& ours, const nft::Element& theirs, std::vect
 [[nodiscard]] std::vector<nft::Element> waiting_keys(const Config& config, const Targets& targets,
                                                      const std::string& owner);
 
+/// What of the attachment waits, as it would be in the maps, of such keys; only where its container has the place.
+[[nodiscard]] std::vector<nft::Element> waiting_places(nft::Socket& nftables, const Asker& asker,
+                                                       const std::vector<nft::Element>& keys);
+
 /// Puts what waits behind the attachment in the place of what it has, but for owners that pass `is_leaving`. Returns
 /// what it had. Those that nobody waits for stay.
 std::vector<nft::Element> hand_over(nft::Socket& nftables, const Asker& leaving, const nft::OwnerTest& is_leaving);
