@@ -28,15 +28,20 @@ json add_bridge(Soak& soak, Attachment& attachment, Random& random) {
     return nullptr;
 }
 
+bool may_have_one(const Attachment* attachment, const Ports& wanted) {
+    const auto at = attachment == nullptr ? std::set<int>::iterator() : attachment->ports.lower_bound(wanted.first);
+    return attachment != nullptr && at != attachment->ports.end() && *at <= wanted.last;
+}
+
 /// Of the container's other network now and then: runtimes give the same ones to both. What overlaps with its own in
 /// part would wait as a whole, and the rest be anybody's.
 Ports choose_ports(const Attachment& attachment, Random& random) {
-    const Ports others = attachment.companion != nullptr ? attachment.companion->port : Ports();
-    if (others.first != 0 && chance(random, 50))
-        return others;
+    const Attachment* companion = attachment.companion;
+    if (companion != nullptr && companion->port.first != 0 && chance(random, 50))
+        return companion->port;
     for (;;) {
         const int first = first_port + static_cast<int>(random() % ports), more = chance(random, 30) ? 2 : 0;
-        if (const Ports chosen{.first = first, .last = first + more}; !chosen.overlap(others))
+        if (const Ports chosen{.first = first, .last = first + more}; !may_have_one(companion, chosen))
             return chosen;
     }
 }

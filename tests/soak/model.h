@@ -48,7 +48,6 @@ enum class State { absent, held, unknown };
 struct Ports {
     int first = 0, last = 0;
     bool operator==(const Ports&) const = default;
-    [[nodiscard]] bool overlap(const Ports& other) const { return first <= other.last && other.first <= last; }
 };
 
 struct Attachment {

@@ -83,7 +83,7 @@ void work(Soak& soak, const Worker& worker, const Options& options, std::uint64_
             collect_garbage(soak, *attachment.network, random);
         else if (dice == 4)
             audit(soak, *attachment.network);
-        else if (dice < 30 && attachment.network->is_chain())
+        else if (dice < 100 && attachment.network->is_chain())
             ask_status(soak, *attachment.network, random);
         else
             operate(soak, attachment, kind, random);
@@ -107,6 +107,9 @@ void finish(Soak& soak) {
             network->is_chain() ? del_chain(soak, *attachment, random, 0) : del_ipam(soak, *attachment, random, 0);
         audit(soak, *network);
     }
+    for (const std::string kind : {"veth", "ifb"}) // those without a name too
+        if (const std::string left = test::sh("ip -o link show type " + kind); !left.empty())
+            soak.model.violation("left in the end: " + left, nullptr);
 }
 
 void print_summary(const Soak& soak) {
