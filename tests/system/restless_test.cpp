@@ -27,9 +27,8 @@ int count(const std::string& text, const std::string& part) {
 class SlowCall {
   public:
     explicit SlowCall(Call call, const std::string& microseconds = "50000") : trace_("/run/trace-" + call.id) {
-        call.wrapper = {"strace",       "-qq",  "-f",
-                        "-o",           trace_, "-e",
-                        "trace=sendto", "-e",   "inject=sendto:delay_enter=" + microseconds};
+        call.wrapper = {"strace", "-qq",          "-o", trace_,
+                        "-e",     "trace=sendto", "-e", "inject=sendto:delay_enter=" + microseconds};
         answer_ = std::async(std::launch::async, [call] { return invoke(call); });
     }
     /// Or is about to: the last one waits before it is sent. True of one that has ended.
