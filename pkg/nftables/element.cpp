@@ -152,7 +152,9 @@ void keep_one_of_each(std::vector<Element>& elements) {
     order.reserve(elements.size());
     for (Element& element : elements)
         order.push_back(&element);
-    std::ranges::stable_sort(order, [](const Element* a, const Element* b) { return is_before(*a, *b); });
+    std::ranges::sort(order, [](const Element* a, const Element* b) { // equal ones stay in their order
+        return is_before(*a, *b) || (!is_before(*b, *a) && a < b);
+    });
     const auto is_same = [](const Element* a, const Element* b) { return same_place(*a, *b); };
     order.erase(std::unique(order.begin(), order.end(), is_same), order.end());
     std::vector<Element> kept;
