@@ -39,7 +39,7 @@ void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
     sigaction(signal, &action, nullptr);
 }
 
-[[noreturn]] void on_crash(int) {
+[[noreturn]] void give_answer() noexcept {
     const char* data = answer;
     for (std::size_t left = answer_size; left > 0;) {
         constexpr int patience_ms = 10'000;
@@ -55,9 +55,16 @@ void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
     ::_exit(1);
 }
 
+void on_crash(int signal) {
+    if (answer_size > 0)
+        give_answer();
+    set_disposition(signal, SIG_DFL, 0); // answered already: it ends as it would without us
+    (void)std::raise(signal);            // once we return
+}
+
 void on_exit() noexcept {
     if (answer_size > 0)
-        on_crash(0);
+        give_answer();
 }
 
 } // namespace
@@ -82,6 +89,8 @@ void answer_crashes_with(std::string_view document) noexcept {
     answer_size = 0;
     answer = document.data();
     answer_size = document.size();
+    if (document.empty())
+        return; // without a system call: nearly every call comes here
 
     static const int registered = std::atexit(on_exit);
     (void)registered;
@@ -91,7 +100,7 @@ void answer_crashes_with(std::string_view document) noexcept {
     sigaltstack(&stack, nullptr);
 
     for (const int signal : crashes)
-        set_disposition(signal, document.empty() ? SIG_DFL : on_crash, document.empty() ? 0 : SA_ONSTACK);
+        set_disposition(signal, on_crash, SA_ONSTACK);
 }
 
 } // namespace os

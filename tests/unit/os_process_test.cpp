@@ -428,18 +428,22 @@ TEST_CASE("netlink attributes: a message too short for its family's header has n
     CHECK(os::attributes_of(&message.header, 3).size() == 4);
 }
 
-TEST_CASE("a crash after the answer says nothing more") {
-    const auto [out, status] = crash_output(
-        [] {
-            const rlimit none = {};
-            ::setrlimit(RLIMIT_CORE, &none);
-            os::answer_crashes_with({});
-            std::abort();
-        },
-        "document");
-    CHECK(out.empty());
-    REQUIRE(WIFSIGNALED(status));
-    CHECK(WTERMSIG(status) == SIGABRT);
+TEST_CASE("a crash after the answer says nothing more, and ends as it would without us") {
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS}) {
+        const auto [out, status] = crash_output(
+            [signal] {
+                const rlimit none = {};
+                ::setrlimit(RLIMIT_CORE, &none);
+                os::answer_crashes_with({});
+                if (signal == SIGABRT)
+                    std::abort();
+                std::raise(signal);
+            },
+            "document");
+        CHECK(out.empty());
+        REQUIRE(WIFSIGNALED(status));
+        CHECK(WTERMSIG(status) == signal);
+    }
 }
 
 TEST_CASE("a closed stdout is an error, not a death") {
