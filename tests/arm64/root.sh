@@ -6,9 +6,9 @@ set -euo pipefail
 root=$(realpath -m "$1")
 [ ! -e "$root/etc/passwd" ] || exit 0
 
-packages=(base-files base-passwd bash busybox-static conntrack coreutils dash dbus dbus-daemon diffutils findutils firewalld
-    gawk grep hostname iproute2 iptables iputils-ping jq kmod mount netbase netcat-openbsd nftables procps python3
-    python3-nftables sed socat strace util-linux)
+packages=(base-files base-passwd bash busybox-static conntrack containernetworking-plugins coreutils dash dbus dbus-daemon
+    diffutils findutils firewalld gawk grep hostname iproute2 iptables iputils-ping jq kmod mount netbase netcat-openbsd
+    nftables procps python3 python3-nftables sed socat strace util-linux)
 mkdir -p "$root.apt/state/lists/partial" "$root.apt/cache/archives/partial"
 apt=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root -o APT::Install-Recommends=no
     -o Dir::State="$root.apt/state" -o Dir::State::status=/dev/null -o Dir::Cache="$root.apt/cache")

@@ -23,5 +23,11 @@ Dir::State "$folder/root.apt/state";
 Dir::State::status "/dev/null";
 Dir::Cache "$folder/root.apt/cache";
 END
-count tests/vm/run.sh env CNI_BIN_DIR="$plugins" tests/shards.sh "$tests/system/cnative_system"
+rates=('bandwidth: a flow in either direction*' 'bandwidth: shapedSubnets limits*' 'bandwidth: unshapedSubnets lets*')
+for case in "${rates[@]}"; do
+    echo "skip $case: an emulated processor does not reach the rates without a limit"
+    skipped=$((skipped + 1))
+done
+count tests/vm/run.sh env CNI_BIN_DIR="$plugins" tests/shards.sh "$tests/system/cnative_system" \
+    --test-case-exclude="$(IFS=, && echo "${rates[*]}")"
 sum_up
