@@ -63,6 +63,6 @@ chmod +x "$tree/init"
 timeout "${VM_SECONDS:-900}" "${qemu[@]}" -accel "${VM_ACCEL:-tcg}" -smp 2 -m 3072 -nodefaults -no-reboot -display none \
     -kernel "$work/kernel/boot/vmlinuz-$version" -initrd "$work/initrd" -append "$boot quiet panic=-1" \
     -fsdev "local,id=host,path=${root:-/},security_model=none,readonly=on,multidevs=remap" \
-    -device virtio-9p-pci,fsdev=host,mount_tag=host -serial stdio </dev/null | tee "$work/log" | sed 's/\r$//'
+    -device virtio-9p-pci,fsdev=host,mount_tag=host -serial stdio </dev/null | tee "$work/log" | sed -u 's/\r$//'
 status=$(sed -n 's/^vm: exit status \([0-9]*\)\r*$/\1/p' "$work/log" | tail -1)
 exit "${status:-1}"
