@@ -100,13 +100,4 @@ void __verbose_terminate_handler() {
 }
 
 } // namespace __gnu_cxx
-
-#ifdef _GLIBCXX_VERBOSE_ASSERT
-// Where _GLIBCXX_ASSERTIONS end. libstdc++'s own comes with its debug mode and again the demangler (63 KB).
-// NOLINTNEXTLINE(bugprone-reserved-identifier, cert-dcl58-cpp): the library's name for it
-void std::__glibcxx_assert_fail(const char* file, int line, const char* function, const char* condition) noexcept {
-    std::fprintf(stderr, "%s:%d: %s: Assertion '%s' failed.\n", file, line, function, condition);
-    std::abort();
-}
-#endif
 #endif
