@@ -31,9 +31,8 @@ void enable_ipv6(const std::string& ifname) {
         }
     }
     const std::string keep = os::cat("ipv6/conf/", ifname, "/keep_addr_on_down");
-    os::try_net_sysctl(keep, "1");
     // No IPv6 at all: the kernel was told so, or the MTU is below 1280.
-    if (!os::net_sysctl_exists(os::cat("ipv6/conf/", ifname)))
+    if (!os::try_net_sysctl(keep, "1") && !os::net_sysctl_exists(os::cat("ipv6/conf/", ifname)))
         throw cni::Error(os::cat("failed to enable keep_addr_on_down for interface ", os::quote(ifname), ": open ",
                                  os::net_sysctl_path(keep), ": no such file or directory"));
 }

@@ -96,11 +96,12 @@ bool set_net_sysctl(const std::string& key, std::string_view value) {
     return true;
 }
 
-void try_net_sysctl(const std::string& key, std::string_view value) noexcept {
+bool try_net_sysctl(const std::string& key, std::string_view value) noexcept {
     try {
         write_net_sysctl(key, value);
+        return true;
     } catch (...) {
-        // Best effort is what the caller asked for.
+        return false; // best effort is what the caller asked for
     }
 }
 

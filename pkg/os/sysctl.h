@@ -17,8 +17,8 @@ namespace os {
 bool set_net_sysctl(const std::string& key, std::string_view value);
 /// The same without reading first: for values that are commands to the kernel, and keys that cannot be read.
 void write_net_sysctl(const std::string& key, std::string_view value);
-/// The same without caring: for what is best effort (a kernel without IPv6).
-void try_net_sysctl(const std::string& key, std::string_view value) noexcept;
+/// The same without caring: for what is best effort (a kernel without IPv6). Whether it was written.
+bool try_net_sysctl(const std::string& key, std::string_view value) noexcept;
 [[nodiscard]] bool net_sysctl_exists(const std::string& key);
 /// Its path, for messages.
 [[nodiscard]] std::string net_sysctl_path(const std::string& key);
