@@ -44,6 +44,12 @@ bool is_dir(const std::string& path) {
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/// Follows no link. Not open when that fails, and errno says why.
+Fd try_open_dir_at(const Fd& dir, const std::string& name) {
+    check_component(dir, name);
+    return Fd(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW));
+}
+
 void make_missing(const std::string& path, mode_t mode) {
     if (::mkdir(path.c_str(), mode) == 0)
         return;
@@ -224,9 +230,7 @@ std::string other_writers(const Fd& dir) {
 }
 
 std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name) {
-    check_component(dir, name);
-    Fd sub(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW));
-    if (sub)
+    if (Fd sub = try_open_dir_at(dir, name); sub)
         return sub;
     if (is_absence(errno))
         return std::nullopt;
@@ -234,8 +238,7 @@ std::optional<Fd> open_dir_at(const Fd& dir, const std::string& name) {
 }
 
 Fd make_dir_at(const Fd& dir, const std::string& name, mode_t mode) {
-    check_component(dir, name);
-    if (Fd sub(::openat(dir.get(), name.c_str(), directory | O_NOFOLLOW)); sub)
+    if (Fd sub = try_open_dir_at(dir, name); sub)
         return sub;
     if (errno == ENOTDIR)
         fail("mkdir", dir, name);
