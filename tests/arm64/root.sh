@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # root.sh FOLDER: unpacks into it Debian's arm64 packages that the system tests need, and installs nothing here. By a
-# private apt state, FOLDER.apt, which checks signatures, from the mirrors that this machine uses.
+# private apt state in FOLDER.apt, which checks signatures, from the mirrors that this machine uses; FOLDER.apt/apt.conf is
+# its configuration, for APT_CONFIG.
 set -euo pipefail
 root=$(realpath -m "$1")
 [ ! -e "$root/etc/passwd" ] || exit 0
@@ -10,10 +11,18 @@ packages=(base-files base-passwd bash busybox-static conntrack containernetworki
     diffutils findutils firewalld gawk grep hostname iproute2 iptables iputils-ping jq kmod mount netbase netcat-openbsd
     nftables procps python3 python3-nftables sed socat strace util-linux)
 mkdir -p "$root.apt/state/lists/partial" "$root.apt/cache/archives/partial"
-apt=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root -o APT::Install-Recommends=no
-    -o Dir::State="$root.apt/state" -o Dir::State::status=/dev/null -o Dir::Cache="$root.apt/cache")
-apt-get "${apt[@]}" update
-apt-get "${apt[@]}" install --download-only --yes "${packages[@]}"
+export APT_CONFIG=$root.apt/apt.conf
+cat >"$APT_CONFIG" <<END
+APT::Architecture "arm64";
+APT::Architectures { "arm64"; };
+APT::Sandbox::User "root";
+APT::Install-Recommends "no";
+Dir::State "$root.apt/state";
+Dir::State::status "/dev/null";
+Dir::Cache "$root.apt/cache";
+END
+apt-get -q update
+apt-get -q install --download-only --yes "${packages[@]}"
 rm -rf "$root.new"
 mkdir "$root.new"
 for package in "$root.apt"/cache/archives/*.deb; do

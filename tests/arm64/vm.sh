@@ -15,14 +15,6 @@ mkdir -p "$folder/root$PWD"
 cp --parents -r tests conf-examples "$folder/root$PWD"
 (cd / && cp --parents -r ".$plugins" ".$tests"/{fault/failat,fault/oldkernel,system/cnative_system} "$folder/root")
 
-export VM_ARCH=arm64 VM_ROOT=$folder/root VM_DIR=$folder/root/vm VM_SECONDS=7200
-export APT_CONFIG=$folder/apt.conf
-cat >"$APT_CONFIG" <<END
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
-Dir::State "$folder/root.apt/state";
-Dir::State::status "/dev/null";
-Dir::Cache "$folder/root.apt/cache";
-END
+export VM_ARCH=arm64 VM_ROOT=$folder/root VM_DIR=$folder/root/vm APT_CONFIG=$folder/root.apt/apt.conf
 count tests/vm/run.sh env CNI_BIN_DIR="$plugins" "$tests/system/cnative_system" --test-case='chain*,loopback*,gc: *,status*'
 sum_up
