@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/log.h"
 
-#include <string>
-
 #include <unistd.h>
 
 #include "os/output.h"
@@ -42,6 +40,11 @@ void warn(std::string_view line) noexcept {
     } catch (...) {
         // A warning that cannot be told is not worth failing for.
     }
+}
+
+std::string errno_alone(const Error& error) {
+    warn(error.what());
+    return errno_text(error.err());
 }
 
 } // namespace os

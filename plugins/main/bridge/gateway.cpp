@@ -18,12 +18,6 @@ namespace {
 
 using inet::Family;
 
-// The words of the Go suite are errno's; the kernel's, which say more, go to stderr.
-std::string errno_words(const netlink::Error& error) {
-    os::warn(error.what());
-    return os::errno_text(error.err());
-}
-
 bool is_in_main_table(const cni::Route& route) {
     return route.table.value_or(0) <= 0 || route.table == RT_TABLE_MAIN;
 }
@@ -63,7 +57,7 @@ void make_room(netlink::Rtnl& host, const netlink::Link& link, const inet::Prefi
             host.delete_address(link.index, other);
         } catch (const netlink::Error& error) {
             throw cni::Error(
-                os::cat("could not remove IP address from ", os::quote(link.name), ": ", errno_words(error)));
+                os::cat("could not remove IP address from ", os::quote(link.name), ": ", os::errno_alone(error)));
         }
     }
 }
@@ -75,7 +69,7 @@ void add_address(netlink::Rtnl& host, const netlink::Link& link, const inet::Pre
         if (error.err() == EEXIST)
             return; // another ADD was faster
         throw cni::Error(os::cat("could not add IP address ", wanted.text(), " to ", os::quote(link.name), ": ",
-                                 errno_words(error)));
+                                 os::errno_alone(error)));
     }
     // A bridge somebody made without a MAC takes its lowest port's, which changes as containers come and go.
     host.set_mac(link.index, link.mac);

@@ -100,10 +100,8 @@ void add_or_replace(netlink::Rtnl& host, netlink::Index link, Handle parent, Add
     }
 }
 
-// Go's text is the bare errno; the kernel's words go to stderr.
 [[noreturn]] void fail(std::string_view operation, const netlink::Error& error) {
-    os::warn(error.what());
-    throw cni::Error(os::cat(operation, ": ", os::errno_text(error.err())));
+    throw cni::Error(os::cat(operation, ": ", os::errno_alone(error)));
 }
 
 // A bucket too small for a packet lets none through: with a large burst at a low rate the ticks do not fit 32 bits.
