@@ -158,8 +158,7 @@ void refuse_host_namespace(const std::string& path) {
     }
 }
 
-int add(const Plugin& plugin, const Invocation& call) {
-    os::Undo undo;
+int add(const Plugin& plugin, const Invocation& call, os::Undo& undo) {
     std::string document;
     try {
         document = plugin.add(call, undo).write(call.version);
@@ -174,13 +173,12 @@ int add(const Plugin& plugin, const Invocation& call) {
                          report.empty() ? "" : " but ", report));
         return 1;
     }
-    undo.commit();
     return 0;
 }
 
-int call_plugin(const Plugin& plugin, const Invocation& call) {
+int call_plugin(const Plugin& plugin, const Invocation& call, os::Undo& undo) {
     if (call.command == "ADD")
-        return plugin.add == nullptr ? 0 : add(plugin, call);
+        return plugin.add == nullptr ? 0 : add(plugin, call, undo);
     const auto verb = call.command == "DEL"     ? plugin.del
                       : call.command == "CHECK" ? plugin.check
                       : call.command == "GC"    ? plugin.gc
@@ -191,7 +189,7 @@ int call_plugin(const Plugin& plugin, const Invocation& call) {
 }
 
 /// The Go suite's order of work; it decides which of several errors is told.
-int serve(const Plugin& plugin) {
+int serve(const Plugin& plugin, os::Undo& undo) {
     const Environment environment = Environment::read();
     const std::string& command = environment.command;
     if (command.empty()) {
@@ -206,12 +204,12 @@ int serve(const Plugin& plugin) {
     negotiate_version(plugin, call);
     if ((command == "ADD" || command == "DEL") && !environment.netns_override)
         refuse_host_namespace(call.netns);
-    return call_plugin(plugin, call);
+    return call_plugin(plugin, call, undo);
 }
 
-int serve_or_explain(const Plugin& plugin) {
+int serve_or_explain(const Plugin& plugin, os::Undo& undo) {
     try {
-        return serve(plugin);
+        return serve(plugin, undo);
     } catch (...) {
         (void)answer(error_document(current_error()));
         return 1;
@@ -259,8 +257,11 @@ int run(const Plugin& plugin, int argc, char** argv) noexcept {
         const std::string crash = error_document(Error(os::cat(
             "the ", plugin.name, " plugin crashed: this is a bug in it; a DEL removes what this call may have left")));
         os::answer_crashes_with(crash);
-        const int status = serve_or_explain(plugin);
+        static os::Undo& undo = *new os::Undo; // never destroyed: nothing comes between its commit and the end
+        const int status = serve_or_explain(plugin, undo);
         os::answer_crashes_with({});
+        if (status == 0)
+            undo.commit();
         return status;
     } catch (...) {
         // Only memory can be missing here, and for these bytes none is needed.

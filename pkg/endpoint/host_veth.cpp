@@ -2,6 +2,8 @@
 #include "endpoint/host_veth.h"
 
 #include <cerrno>
+#include <memory>
+#include <utility>
 
 #include "cni/error.h"
 #include "os/sha512.h"
@@ -115,6 +117,12 @@ Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::In
 
 void undo_veth(os::Undo& undo, const std::string& host_name) {
     undo.push(os::cat("veth ", host_name), [host_name] { netlink::Rtnl().delete_link(host_name); });
+}
+
+void finish_at_commit(os::Undo& undo, netlink::Rtnl host, const std::string& host_name, std::string_view owner) {
+    undo.on_commit([host = std::make_shared<netlink::Rtnl>(std::move(host)), host_name, alias = alias_of(owner)] {
+        host->send_alias(host_name, alias);
+    });
 }
 
 std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner) {

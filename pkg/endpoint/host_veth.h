@@ -48,6 +48,10 @@ struct Veth {
 /// the pair is gone.
 void undo_veth(os::Undo& undo, const std::string& host_name);
 
+/// The link's alias is finished at the very end of the call, over this socket: a kill before meets a half-made
+/// endpoint.
+void finish_at_commit(os::Undo& undo, netlink::Rtnl host, const std::string& host_name, std::string_view owner);
+
 /// Our host end of this attachment, finished or not.
 [[nodiscard]] std::optional<netlink::Link> find_host_veth(netlink::Rtnl& host, std::string_view owner);
 /// Whether a container's link is the other end of another attachment's veth pair: what DEL is told of may be the path

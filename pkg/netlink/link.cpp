@@ -137,6 +137,16 @@ void create_pair(nl_sock* socket, const VethSpec& spec, const netns::Netns* peer
     request(socket, message, subject);
 }
 
+Message alias_message(const std::string& name, const std::string& alias, bool up) {
+    ifinfomsg header{};
+    header.ifi_flags = up ? unsigned{IFF_UP} : 0U;
+    header.ifi_change = header.ifi_flags;
+    Message message(RTM_NEWLINK, 0, header);
+    message.put_text(IFLA_IFNAME, name);
+    message.put(IFLA_IFALIAS, alias.data(), alias.size());
+    return message;
+}
+
 } // namespace
 
 bool Link::is_up() const {
@@ -310,13 +320,13 @@ void Rtnl::set_mac(Index index, const inet::Mac& mac) {
 }
 
 void Rtnl::set_alias(const std::string& name, const std::string& alias, bool up) {
-    ifinfomsg header{};
-    header.ifi_flags = up ? unsigned{IFF_UP} : 0U;
-    header.ifi_change = header.ifi_flags;
-    Message message(RTM_NEWLINK, 0, header);
-    message.put_text(IFLA_IFNAME, name);
-    message.put(IFLA_IFALIAS, alias.data(), alias.size());
+    Message message = alias_message(name, alias, up);
     request(socket_.get(), message, {"set alias of", name});
+}
+
+void Rtnl::send_alias(const std::string& name, const std::string& alias) {
+    Message message = alias_message(name, alias, false);
+    tell(socket_.get(), message, {"set alias of", name});
 }
 
 void Rtnl::set_port(Index index, const PortSettings& settings) {

@@ -48,15 +48,6 @@ void listen_to_kernel_alone(int fd) {
     }
 }
 
-void send_message(nl_sock* socket, nl_msg* message, const Subject& subject) {
-    nl_complete_msg(socket, message);
-    const nlmsghdr* header = nlmsg_hdr(message);
-    while (send(nl_socket_get_fd(socket), header, header->nlmsg_len, 0) < 0) {
-        if (errno != EINTR)
-            throw Error(errno, subject.operation, subject.object);
-    }
-}
-
 // Only what the kernel itself sent (port 0).
 std::size_t receive(nl_sock* socket, std::span<char> buffer, const Subject& subject, const os::Deadline& deadline) {
     while (!deadline.passed()) {
@@ -123,7 +114,7 @@ void take(nlmsghdr* header, bool dump, const OnReply& on_reply, Answer& answer) 
 }
 
 Answer exchange(nl_sock* socket, Message& message, const Subject& subject, const OnReply& on_reply) {
-    send_message(socket, message.get(), subject);
+    tell(socket, message, subject);
     const std::uint32_t sequence = nlmsg_hdr(message.get())->nlmsg_seq;
     const bool dump = (nlmsg_hdr(message.get())->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     std::array<char, receive_buffer> buffer; // not on the heap: some allocators ask the kernel for this much each time
@@ -200,6 +191,15 @@ nl_sock* open_socket() {
     const timeval patience{.tv_sec = patience_seconds, .tv_usec = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return socket;
+}
+
+void tell(nl_sock* socket, Message& message, const Subject& subject) {
+    nl_complete_msg(socket, message.get());
+    const nlmsghdr* header = nlmsg_hdr(message.get());
+    while (send(nl_socket_get_fd(socket), header, header->nlmsg_len, 0) < 0) {
+        if (errno != EINTR)
+            throw Error(errno, subject.operation, subject.object);
+    }
 }
 
 bool request_unless(nl_sock* socket, Message& message, const Subject& subject, int expected, int also_expected) {

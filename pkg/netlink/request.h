@@ -75,6 +75,8 @@ class Nest {
 
 [[nodiscard]] nl_sock* open_socket();
 
+/// Sends and asks for no answer: the kernel's refusal stays unknown.
+void tell(nl_sock* socket, Message& message, const Subject& subject);
 /// Sends and waits for the acknowledgement; the kernel's refusal is an Error.
 void request(nl_sock* socket, Message& message, const Subject& subject);
 /// The same, an errno that is one of two expected ones gives false.

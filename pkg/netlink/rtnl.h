@@ -133,6 +133,8 @@ class Rtnl {
     void set_mac(Index index, const inet::Mac& mac);
     /// Alias and, in the same message, IFF_UP when `up`.
     void set_alias(const std::string& name, const std::string& alias, bool up = false);
+    /// Asks for no answer: for a mark as the last thing that a process does.
+    void send_alias(const std::string& name, const std::string& alias);
     void set_port(Index index, const PortSettings& settings);
 
     /// Whether the kernel knows VLANs of bridges (may load the module, makes nothing).

@@ -59,7 +59,6 @@ void Undo::commit() noexcept {
             // The endpoint is in use already; the mark only tells a later call that it is complete.
         }
     }
-    commit_.clear();
 }
 
 std::string Undo::unwind() noexcept {

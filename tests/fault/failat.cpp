@@ -6,7 +6,7 @@
 //   intr             what the kernel answered to a dump says that it was interrupted (NLM_F_DUMP_INTR)
 //   broken           the end of a dump says that it broke off for want of memory
 //   TERM             a SIGTERM arrives as the call begins
-//   KILL             a SIGKILL instead
+//   KILL             a SIGKILL instead; a program that enters exit_group has made all its calls, and is let go
 //   STOP             the program is stopped for good (SIGSTOP); failat prints its pid, ends, and leaves it so
 //   PARENT, ALL      as KILL, but with --child: the program is killed in place of the child, or both are
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
@@ -301,6 +301,8 @@ class Tracer {
             kill(pid, SIGSTOP);
             stopped_ = true;
             std::printf("%d\n", pid);
+        } else if (fault == "KILL" && order_.child == 0 && asked_.number == SYS_exit_group) {
+            return;
         } else if (fault == "KILL" || fault == "PARENT" || fault == "ALL") {
             kill(fault == "PARENT" ? program_ : pid, SIGKILL);
             if (fault == "ALL")

@@ -68,11 +68,11 @@ add_then_del() { # add_then_del NAME N: false when the ADD got through
     [ $through = 0 ]
 }
 
-add_then_add() { # the same; nothing to ask once the runtime has its result
-    local name=$1 n=$2 result
+add_then_add() { # the same, also where the result had been written; nothing to ask once the ADD got through
+    local name=$1 n=$2 through=0 result
     begin "$name"
-    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}"
-    if [ ! -s "$work/out" ]; then
+    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
+    if [ $through = 0 ]; then
         attach "$name" && plugin "$name" CHECK c1 "$work/$name.CHECK" && plugin "$name" DEL c1 "$work/$name.DEL" &&
             finish "$name" && clean
         result=$?
@@ -204,7 +204,7 @@ sweep_networks() { # sweep_networks STEP
             plugin portmap ADD c1 "$work/portmap.json"
             if [ $verb = ADD ]; then
                 plugin portmap ADD c1 "$work/second.json" "${prefix[@]}" && through=1
-                [ -s "$work/out" ] || plugin portmap ADD c1 "$work/second.json"
+                [ $through = 1 ] || plugin portmap ADD c1 "$work/second.json"
             else
                 plugin portmap ADD c1 "$work/second.json"
                 plugin portmap DEL c1 "$work/portmap.json" "${prefix[@]}" && through=1
@@ -243,7 +243,7 @@ sweep_fresh_host() { # sweep_fresh_host NAME STEP: ADD killed, then ADD
         through=0
         begin "$name"
         plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
-        if [ ! -s "$work/out" ]; then
+        if [ $through = 0 ]; then
             attach "$name" && plugin "$name" CHECK c1 "$work/$name.CHECK" &&
                 ip netns exec c1 ping -c 1 -W 2 -q 10.9.0.1 >/dev/null && plugin "$name" DEL c1 "$work/$name.DEL"
             report "$name ADD on a fresh host, then ADD" "$n" $?

@@ -3,11 +3,13 @@
 // it is one error document and nothing is left, without a DEL.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <map>
 
-#include "protocol_call.h"
+#include "bandwidth_call.h"
 
 using namespace test;
 
@@ -88,6 +90,15 @@ void try_faults(const Call& add, const std::function<bool(const Fault&)>& is_ask
         REQUIRE(host() == before); // one failure is enough: what is left would fail all that follow
     }
     CHECK(tried > 0);
+}
+
+/// Of an ADD: the number of the call that ends it, or with which a sanitizer has a look around when all is done.
+int end_of(const Call& call) {
+    std::vector<Fault> faults = faults_of(call);
+    const auto is = [](const char* name) { return [name](const Fault& fault) { return fault.call == name; }; };
+    const auto mark = std::find_if(faults.rbegin(), faults.rend(), is("sendto")).base();
+    const auto look = std::find_if(mark, faults.end(), is("openat"));
+    return std::stoi((look == faults.end() ? faults.back() : *look).number);
 }
 
 Call of_bridge() {
@@ -205,5 +216,44 @@ TEST_CASE("fault: SIGTERM at any moment of a chain's ADD is answered, and nothin
         int number = 0;
         try_faults({.plugin = plugin, .config = config, .netns = "/run/netns/c1"},
                    [&](const Fault& fault) { return fault.kind == "TERM" && number++ % 3 == 0; });
+    }
+}
+
+// The mark that the endpoint is complete was followed by calls: killed in one of these, the ADD was done for the plugin
+// and had failed for the runtime.
+TEST_CASE("fault: an ADD killed in one of its last calls, its result written or not, works again without a DEL") {
+    World world;
+    with_veth(world);
+    world.netns("c2");
+    Call bridge = of_bridge();
+    bridge.id = "c2", bridge.netns = "/run/netns/c2";
+    for (Call call : {bridge, bandwidth("ADD")}) {
+        CAPTURE(call.plugin);
+        const auto remove = [call] {
+            Call del = call;
+            del.command = "DEL";
+            REQUIRE(invoke(del).ok());
+        };
+        REQUIRE(invoke(call).ok());
+        remove(); // what the first ADD makes for all that follow is there now
+        const int end = end_of(call);
+        int killed = 0, written = 0;
+        for (int number = end - 20; number < end; ++number) {
+            CAPTURE(number);
+            remove();
+            call.wrapper = {FAILAT, std::to_string(number), "KILL"};
+            const Answer first = invoke(call);
+            call.wrapper.clear();
+            if (first.ok())
+                break; // it made fewer calls than the time before
+            REQUIRE(first.status == 128 + SIGKILL);
+            killed += 1;
+            written += first.out.empty() ? 0 : 1;
+            const Answer second = invoke(call);
+            REQUIRE_MESSAGE(second.ok(), second.out);
+        }
+        remove();
+        CHECK(killed > 0);
+        CHECK_MESSAGE(written > 0, "no call was killed after its result");
     }
 }

@@ -237,8 +237,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         announce(container, end);
     if (config.net.dns_set)
         result.dns = config.net.dns;
-    undo.on_commit(
-        [name = veth.host_name, alias = endpoint::alias_of(call.owner())] { netlink::Rtnl().set_alias(name, alias); });
+    endpoint::finish_at_commit(undo, std::move(host), veth.host_name, call.owner());
     return result;
 }
 

@@ -2,6 +2,8 @@
 // bandwidth: limits what goes to a container, on the host's end of its veth pair, and what comes from it, on an ifb
 // that the traffic is led through. README.md has the keys.
 
+#include <utility>
+
 #include "cni/run.h"
 #include "config.h"
 #include "endpoint/host_veth.h"
@@ -89,6 +91,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     if (ifb) {
         limit_egress(host, veth, *ifb, config, undo);
         result.interfaces.push_back({.name = ifb->name, .mac = ifb->mac.text()});
+        endpoint::finish_at_commit(undo, std::move(host), ifb->name, call.owner());
     }
     return result;
 }

@@ -57,7 +57,6 @@ std::optional<netlink::Link> try_create(netlink::Rtnl& host, const std::string& 
     }
     undo.push(os::cat("ifb ", name), [name] { netlink::Rtnl().delete_link(name); });
     host.set_alias(name, endpoint::pending_alias_of(owner));
-    undo.on_commit([name, owner] { netlink::Rtnl().set_alias(name, endpoint::alias_of(owner)); });
     return host.find_link(name);
 }
 
@@ -79,8 +78,7 @@ netlink::Link create_ifb(netlink::Rtnl& host, const cni::Invocation& call, const
                 break;
         }
     } catch (const netlink::Error& error) {
-        os::warn(error.what());
-        throw cni::Error(os::cat("adding link: ", os::errno_text(error.err())));
+        throw cni::Error(os::cat("adding link: ", os::errno_alone(error)));
     }
     throw cni::Error("adding link: file exists");
 }
