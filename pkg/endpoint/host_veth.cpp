@@ -88,6 +88,10 @@ std::string pending_alias_of(std::string_view owner) {
     return os::cat(alias_prefix, owner, pending_suffix);
 }
 
+unsigned birth_group(std::string_view network) {
+    return static_cast<unsigned>(os::sha512_start(network) >> 32);
+}
+
 std::optional<std::string> owner_in_alias(std::string_view alias) {
     if (!alias.starts_with(alias_prefix))
         return std::nullopt;
@@ -106,6 +110,7 @@ Veth create_veth(netlink::Rtnl& host, const netns::Netns& sandbox, const cni::In
                            .container_name = call.ifname,
                            .master = options.master,
                            .mtu = options.mtu,
+                           .group = birth_group(call.network),
                            .container_mac = options.container_mac});
         return veth.has_value();
     };
@@ -146,14 +151,19 @@ bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::s
     return found && *found != owner;
 }
 
-void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale) {
-    cni::Errors errors;
-    for (const netlink::Link& link : host.links()) {
+void gc_links(netlink::Rtnl& host, std::string_view kind, const cni::Invocation& call) {
+    const auto is_stale = call.stale_owners();
+    const auto is_left_over = [&, group = birth_group(call.network)](const netlink::Link& link) {
+        if (link.alias.empty())
+            return link.group == group; // killed at birth: no ADD of this network runs beside a GC
         const auto owner = owner_in_alias(link.alias);
         // An interface's name may end as the alias of a half-made link does: it must be stale whichever it is.
-        if (link.kind != kind || !owner || !is_stale(*owner) || !is_stale(link.alias.substr(alias_prefix.size())))
-            continue;
-        errors.collect([&] { host.delete_link(link.index); });
+        return owner && is_stale(*owner) && is_stale(link.alias.substr(alias_prefix.size()));
+    };
+    cni::Errors errors;
+    for (const netlink::Link& link : host.links()) {
+        if (link.kind == kind && is_left_over(link))
+            errors.collect([&] { host.delete_link(link.index); });
     }
     errors.throw_if_any();
 }

@@ -15,7 +15,8 @@
 // how far an ADD had come:
 //   name  "veth" + 8 hex digits of sha512(owner): DEL and the next ADD find it without any record
 //   alias "cnative:<owner>;pending" while it is being built, "cnative:<owner>" once the runtime has the result
-// The kernel ignores an alias at creation, so a link of that name without one is half-made too.
+//   group birth_group(network) until it has an alias, which the kernel ignores at creation: a link of that name without
+//         one is half-made too
 namespace endpoint {
 
 /// The name for `owner`; `attempt` counts up when a foreign link has the name before.
@@ -24,6 +25,8 @@ namespace endpoint {
 [[nodiscard]] bool try_host_veth_names(std::string_view owner, const std::function<bool(const std::string&)>& action);
 [[nodiscard]] std::string alias_of(std::string_view owner);
 [[nodiscard]] std::string pending_alias_of(std::string_view owner);
+/// Of a link that has just been made for this network: by it GC knows one whose ADD was killed before the alias.
+[[nodiscard]] unsigned birth_group(std::string_view network);
 /// The owner in one of our aliases; nothing for other texts.
 [[nodiscard]] std::optional<std::string> owner_in_alias(std::string_view alias);
 
@@ -57,7 +60,7 @@ void finish_at_commit(os::Undo& undo, netlink::Rtnl host, const std::string& hos
 /// Whether a container's link is the other end of another attachment's veth pair: what DEL is told of may be the path
 /// of somebody else's namespace by now.
 [[nodiscard]] bool is_of_other(netlink::Rtnl& host, const netlink::Link& container_end, std::string_view owner);
-/// Removes every link of the kind that carries an owner's alias and passes the test.
-void gc_links(netlink::Rtnl& host, std::string_view kind, const std::function<bool(const std::string&)>& is_stale);
+/// GC: removes every link of the kind that is of this network and of no attachment that is valid.
+void gc_links(netlink::Rtnl& host, std::string_view kind, const cni::Invocation& call);
 
 } // namespace endpoint

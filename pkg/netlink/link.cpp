@@ -69,6 +69,7 @@ std::optional<Link> read_link(nlmsghdr* message) {
     read_linkinfo(attributes[IFLA_LINKINFO], link);
     link.mac = get_mac(attributes[IFLA_ADDRESS]);
     link.mtu = get_u32(attributes[IFLA_MTU]);
+    link.group = get_u32(attributes[IFLA_GROUP]);
     link.master = static_cast<int>(get_u32(attributes[IFLA_MASTER]));
     link.peer = static_cast<int>(get_u32(attributes[IFLA_LINK]));
     link.peer_elsewhere = attributes[IFLA_LINK_NETNSID] != nullptr;
@@ -133,6 +134,7 @@ void create_pair(nl_sock* socket, const VethSpec& spec, const netns::Netns* peer
         message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
     if (spec.mtu != 0)
         message.put_u32(IFLA_MTU, spec.mtu);
+    message.put_u32(IFLA_GROUP, spec.group);
     put_veth_peer(message, spec, peer);
     request(socket, message, subject);
 }
@@ -248,7 +250,7 @@ bool Rtnl::create_bridge(const BridgeSpec& spec) {
     return request_unless(socket_.get(), message, subject, EEXIST);
 }
 
-bool Rtnl::create_ifb(const std::string& name, unsigned mtu) {
+bool Rtnl::create_ifb(const std::string& name, unsigned mtu, unsigned group) {
     const Subject subject{"create ifb", name};
     check_name(name, subject);
     ifinfomsg header{};
@@ -256,6 +258,7 @@ bool Rtnl::create_ifb(const std::string& name, unsigned mtu) {
     Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header);
     message.put_text(IFLA_IFNAME, name);
     message.put_u32(IFLA_MTU, mtu);
+    message.put_u32(IFLA_GROUP, group);
     message.put_u32(IFLA_TXQLEN, 0);
     {
         const Nest info(message, IFLA_LINKINFO);
@@ -321,6 +324,7 @@ void Rtnl::set_mac(Index index, const inet::Mac& mac) {
 
 void Rtnl::set_alias(const std::string& name, const std::string& alias, bool up) {
     Message message = alias_message(name, alias, up);
+    message.put_u32(IFLA_GROUP, 0);
     request(socket_.get(), message, {"set alias of", name});
 }
 

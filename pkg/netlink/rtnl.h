@@ -41,6 +41,7 @@ struct Link {
     inet::Mac mac;
     unsigned flags = 0; ///< IFF_*
     unsigned mtu = 0;
+    unsigned group = 0;          ///< IFLA_GROUP
     int master = 0;              ///< index of the bridge, 0 for none
     int peer = 0;                ///< IFLA_LINK: the peer's index in its own namespace
     bool peer_elsewhere = false; ///< which is another than the link's
@@ -67,6 +68,7 @@ struct VethSpec {
     std::string container_name;
     int master = 0; ///< 0: none
     unsigned mtu = 0;
+    unsigned group = 0; ///< of the host end
     std::optional<inet::Mac> container_mac;
 };
 
@@ -118,7 +120,7 @@ class Rtnl {
     void create_veth(const VethSpec& spec); ///< both ends here
     /// An intermediate functional block: what is redirected to it passes its queue and comes back. Created up, without
     /// a queue of its own. false: a link of that name exists already.
-    [[nodiscard]] bool create_ifb(const std::string& name, unsigned mtu);
+    [[nodiscard]] bool create_ifb(const std::string& name, unsigned mtu, unsigned group = 0);
     /// false: was not there.
     bool delete_link(const std::string& name);
     bool delete_link(Index index);
@@ -131,7 +133,7 @@ class Rtnl {
     void set_master(Index index, Index master);
     void set_tx_queue_length(Index index, unsigned packets);
     void set_mac(Index index, const inet::Mac& mac);
-    /// Alias and, in the same message, IFF_UP when `up`.
+    /// Alias, group 0 and, when `up`, IFF_UP, in one message.
     void set_alias(const std::string& name, const std::string& alias, bool up = false);
     /// Asks for no answer: for a mark as the last thing that a process does.
     void send_alias(const std::string& name, const std::string& alias);

@@ -2,7 +2,6 @@
 #include "nftables/element.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 
 #include <netinet/in.h>
@@ -89,14 +88,10 @@ Bytes key_of(const inet::Address& address) {
 }
 
 Bytes key_of_owner(std::string_view owner) {
-    constexpr std::size_t digits = 8; // of 32 bits
-    const std::string hash = os::sha512_hex(owner);
+    const std::uint64_t hash = os::sha512_start(owner);
     Bytes key;
-    for (const std::size_t at : {std::size_t{0}, digits}) {
-        std::uint32_t value = 0;
-        std::from_chars(&hash[at], &hash[at + digits], value, 16);
-        append_mark(key, value);
-    }
+    append_mark(key, static_cast<std::uint32_t>(hash >> 32));
+    append_mark(key, static_cast<std::uint32_t>(hash));
     return key;
 }
 

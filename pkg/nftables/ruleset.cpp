@@ -433,10 +433,7 @@ std::string Fragment::text() const {
 }
 
 std::uint32_t Fragment::hash() const {
-    std::uint32_t hash = 0;
-    for (const char digit : os::sha512_hex(text()).substr(0, 8))
-        hash = hash * 16 + static_cast<std::uint32_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-    return hash;
+    return static_cast<std::uint32_t>(os::sha512_start(text()) >> 32);
 }
 
 } // namespace nft

@@ -87,9 +87,7 @@ std::string padded_tail(std::string_view tail, std::uint64_t length) {
     return out;
 }
 
-} // namespace
-
-std::string sha512_hex(std::string_view data) {
+State digest_of(std::string_view data) {
     State state = initial;
     const std::size_t whole = data.size() / block_size * block_size;
     for (std::size_t at = 0; at < whole; at += block_size)
@@ -97,11 +95,21 @@ std::string sha512_hex(std::string_view data) {
     const std::string tail = padded_tail(data.substr(whole), data.size());
     for (std::size_t at = 0; at < tail.size(); at += block_size)
         compress(state, std::string_view(tail).substr(at, block_size));
+    return state;
+}
 
+} // namespace
+
+std::string sha512_hex(std::string_view data) {
+    const State state = digest_of(data);
     std::array<std::uint8_t, 64> digest = {};
     for (std::size_t i = 0; i < digest.size(); ++i)
         digest[i] = static_cast<std::uint8_t>(state[i / 8] >> (56 - i % 8 * 8));
     return hex(digest);
+}
+
+std::uint64_t sha512_start(std::string_view data) {
+    return digest_of(data)[0];
 }
 
 } // namespace os

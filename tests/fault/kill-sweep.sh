@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kills a plugin as it enters its 1st, 2nd, … nth system call, until it gets through, and looks at what is left:
 #   ADD killed, then DEL: nothing is left.        ADD killed, then ADD: works without a DEL between, and CHECK agrees.
-#   DEL killed, then DEL: nothing is left.        GC killed, then GC: nothing of the stale container is left.
+#   ADD killed, then GC: nothing is left.         DEL killed, then DEL: nothing is left.
+#   GC killed, then GC: nothing of the stale container is left.
 #   CHECK killed: nothing has changed.            All the while another container goes on answering.
 # Of bridge, which has a child, the IPAM plugin, four sweeps: bridge is killed at its own calls; at each call of the
 # child the child alone (bridge tells and has undone everything), bridge alone, both.
@@ -10,7 +11,8 @@
 # Of a container on two networks the second ADD of portmap, and the DEL that hands its ports over.
 # An ADD that takes up what a killed one left, lease included, is killed as well, itself and each of its children.
 # Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/kill-sweep.sh [STEP [CHILD_STEP [PART…]]]
-#   STEP: try every STEPth call only (default 1); of the child, on a fresh host and on two networks every CHILD_STEPth.
+#   STEP: try every STEPth call only (default 1); of the child, on a fresh host, on two networks and for ADD then GC
+#   every CHILD_STEPth.
 #   PART: fresh, a plugin, child, parent, all, networks, recovery; default: each. FAILAT: failat.cpp, built; otherwise it
 #   is compiled here.
 # Runs in network and mount namespaces of its own. Closing line: 'N passed, N failed'.
@@ -66,6 +68,21 @@ add_then_del() { # add_then_del NAME N: false when the ADD got through
     result=$?
     report "$name ADD ($who) then DEL" "$n" $result
     [ $through = 0 ]
+}
+
+add_then_gc() { # the same; the runtime has forgotten the container
+    local name=$1 n=$2 through=0 result
+    begin "$name"
+    plugin "$name" ADD c1 "$work/$name.json" "${prefix[@]}" && through=1
+    if [ $through = 0 ]; then
+        plugin "$name" GC c1 "$work/$name.GC" && finish "$name" GC && clean
+        result=$?
+        report "$name ADD ($who) then GC" "$n" $result
+        [ $result = 0 ] && return
+    fi
+    forget "$name"
+    plugin "$name" DEL c1 "$work/$name.DEL"
+    finish "$name"
 }
 
 add_then_add() { # the same, also where the result had been written; nothing to ask once the ADD got through
@@ -145,6 +162,7 @@ sweep() { # sweep NAME WHO STEP
             add_then_del "$name" $n || break
             # host-local alone cannot know that the second ADD is no duplicate; bridge, which can, asks it again.
             [ "$name" = host-local ] || add_then_add "$name" $n
+            ((n % child_step != 1 % child_step)) || add_then_gc "$name" $n
         fi
     done
     printf '%s ADD, killed %s: %d system calls\n' "$name" "$who" $((n - 1))

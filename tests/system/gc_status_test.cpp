@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "bridge_call.h"
+#include "bandwidth_call.h"
 
 using namespace test;
 
@@ -173,6 +173,43 @@ TEST_CASE("gc: a half-made endpoint goes") {
        "'cnative:net/c1/eth0;pending'");
     REQUIRE(gc(gc_config(), json::array()).ok());
     CHECK(sh("ip -o link show type veth").empty());
+}
+
+// Between its birth and its alias nothing told whose it was, and no GC took it away.
+TEST_CASE("gc: a link whose ADD was killed right after making it goes, another network's stays") {
+    World world;
+    with_veth(world);
+    world.netns("c2");
+    world.netns("c3");
+    Call bridge = {.plugin = "bridge", .config = gc_config(), .id = "c2", .netns = "/run/netns/c2"};
+    Call limited = bandwidth("ADD", both_ways(), "1.1.0");
+    for (Call call : {bridge, limited}) {
+        CAPTURE(call.plugin);
+        const std::string links = "ip -o link show type veth | grep -v hostv; ip -o link show type ifb";
+        int without_alias = 0;
+        for (int nth = 1;; ++nth) { // of the messages to the kernel: one makes the link
+            CAPTURE(nth);
+            call.wrapper = {FAILAT, "--call", "sendto", std::to_string(nth), "KILL"};
+            if (invoke(call).ok())
+                break;
+            without_alias += sh(links).empty() || contains(sh(links), "alias") ? 0 : 1;
+            Call collect = call;
+            collect.wrapper.clear();
+            collect.command = "GC";
+            collect.config["name"] = "other";
+            const std::string before = sh(links);
+            collect.config["cni.dev/valid-attachments"] = json::array();
+            REQUIRE(invoke(collect).ok());
+            REQUIRE(sh(links) == before);
+            collect.config["name"] = "net";
+            REQUIRE(invoke(collect).ok());
+            REQUIRE(sh(links).empty());
+        }
+        CHECK_MESSAGE(without_alias > 0, "no ADD was killed between the link's birth and its alias");
+        call.wrapper.clear();
+        call.command = "DEL";
+        REQUIRE(invoke(call).ok());
+    }
 }
 
 TEST_CASE("gc: a lease without anything else goes") {

@@ -314,7 +314,7 @@ void gc(const cni::Invocation& call) {
         errors.collect([&] { nft::gc_spoof_check(*nftables, is_stale); });
     errors.collect([&] {
         netlink::Rtnl host;
-        endpoint::gc_links(host, "veth", is_stale);
+        endpoint::gc_links(host, "veth", call);
     });
     errors.collect([&] { ipam::Delegate(call, bridge::ipam_type_leniently(call)).gc(); });
     errors.throw_if_any();

@@ -124,7 +124,7 @@ void check(const cni::Invocation& call) {
 
 void gc(const cni::Invocation& call) {
     netlink::Rtnl host;
-    endpoint::gc_links(host, "ifb", call.stale_owners());
+    endpoint::gc_links(host, "ifb", call);
 }
 
 void require(bool supported, std::string_view what, std::string_view option) {

@@ -31,28 +31,29 @@ bool is_left_over(netlink::Rtnl& host, const netlink::Link& link, std::string_vi
 }
 
 /// False: the name is taken. Without an answer, what may have been made goes; what was in the way stays.
-bool create(netlink::Rtnl& host, const std::string& owner, const std::string& name, const netlink::Link& veth) {
+bool create(netlink::Rtnl& host, const cni::Invocation& call, const std::string& name, const netlink::Link& veth) {
     try {
-        return host.create_ifb(name, veth.mtu);
+        return host.create_ifb(name, veth.mtu, endpoint::birth_group(call.network));
     } catch (const netlink::Unanswered&) {
         netlink::Rtnl fresh; // the socket that failed may have more in store
         const auto link = fresh.find_link(name);
-        if (link && is_left_over(fresh, *link, owner, veth))
+        if (link && is_left_over(fresh, *link, call.owner(), veth))
             fresh.delete_link(link->index);
         throw;
     }
 }
 
 /// One try under one name; nothing when the name is taken by something that is not left over.
-std::optional<netlink::Link> try_create(netlink::Rtnl& host, const std::string& owner, const std::string& name,
+std::optional<netlink::Link> try_create(netlink::Rtnl& host, const cni::Invocation& call, const std::string& name,
                                         const netlink::Link& veth, os::Undo& undo) {
-    if (!create(host, owner, name, veth)) {
+    const std::string owner = call.owner();
+    if (!create(host, call, name, veth)) {
         const auto existing = host.find_link(name);
         if (existing && !is_left_over(host, *existing, owner, veth))
             return std::nullopt;
         if (existing)
             host.delete_link(existing->index);
-        if (!create(host, owner, name, veth))
+        if (!create(host, call, name, veth))
             return std::nullopt;
     }
     undo.push(os::cat("ifb ", name), [name] { netlink::Rtnl().delete_link(name); });
@@ -71,7 +72,7 @@ netlink::Link create_ifb(netlink::Rtnl& host, const cni::Invocation& call, const
     const std::string owner = call.owner();
     try {
         for (const std::string& name : ifb_names(call)) {
-            if (const auto link = try_create(host, owner, name, veth, undo))
+            if (const auto link = try_create(host, call, name, veth, undo))
                 return *link;
             const auto existing = host.find_link(name);
             if (existing && has_owner(*existing, owner))
