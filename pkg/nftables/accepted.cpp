@@ -150,6 +150,9 @@ std::vector<std::string> missing_accepted(Socket& socket, const std::string& own
         else if (found->owner != owner)
             missing.push_back(os::cat(address.text(), " belongs to ", found->owner, " in set ", wanted.set));
     }
+    const auto found = find_record(socket, owner);
+    if (!addresses.empty() && (!found || found->data != record(owner, addresses).data))
+        missing.push_back(os::cat("the record of ", owner, " is not in map ", owners_map, " of table inet cnative"));
     if (std::string rules = addresses.empty() ? std::string() : missing_rules(socket, fragment(marks)); !rules.empty())
         missing.push_back(std::move(rules));
     return missing;

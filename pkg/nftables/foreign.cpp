@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <string_view>
 
 #include <netinet/in.h>
@@ -32,7 +33,7 @@ Payload value_in(Payload bytes, int wanted) {
     return attribute_in(attribute_in(bytes, wanted), NFTA_DATA_VALUE);
 }
 
-// Follows a rule's expressions: `payload` loads an address, `bitwise` may cut it, `cmp` says which.
+// Follows a rule's expressions: `payload` loads an address, `meta` a mark, `bitwise` may cut it, `cmp` says which.
 class Reader {
   public:
     Reader(ForeignRule& rule, std::uint8_t family) : rule_(rule), v6_(family == NFPROTO_IPV6) {}
@@ -42,7 +43,9 @@ class Reader {
         const Payload data = attribute_in(expression, NFTA_EXPR_DATA);
         if (kind != "counter")
             rule_.kinds += os::cat(rule_.kinds.empty() ? "" : " ", kind.empty() ? "?" : kind);
-        if (kind == "payload")
+        if (kind == "meta")
+            load_meta(data);
+        else if (kind == "payload")
             load(data);
         else if (kind == "bitwise")
             cut(data);
@@ -53,11 +56,22 @@ class Reader {
         else if (kind == "immediate")
             decide(attribute_in(attribute_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT));
         else if (kind != "counter")
-            loaded_ = nullptr; // the register may hold something else by now
+            forget(); // the register may hold something else by now
     }
 
   private:
+    void forget() {
+        loaded_ = nullptr;
+        mark_loaded_ = false;
+    }
+
+    void load_meta(Payload meta) {
+        forget();
+        mark_loaded_ = word_in(meta, NFTA_META_KEY) == NFT_META_MARK;
+    }
+
     void load(Payload payload) {
+        forget();
         const std::uint32_t source = v6_ ? 8 : 12, destination = v6_ ? 24 : 16;
         const std::uint32_t size = word_in(payload, NFTA_PAYLOAD_LEN), offset = word_in(payload, NFTA_PAYLOAD_OFFSET);
         const bool header = word_in(payload, NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER;
@@ -77,7 +91,7 @@ class Reader {
     void cut(Payload bitwise) {
         const Payload mask = value_in(bitwise, NFTA_BITWISE_MASK);
         if (mask.empty()) // a shift
-            loaded_ = nullptr;
+            forget();
         unsigned ones = 0;
         for (const std::uint8_t byte : mask)
             ones += static_cast<unsigned>(std::popcount(byte));
@@ -88,12 +102,18 @@ class Reader {
         const Payload wanted = value_in(cmp, NFTA_CMP_DATA);
         std::uint8_t whole[16] = {};
         const bool fits = !wanted.empty() && wanted.size() <= sizeof whole;
-        if (loaded_ != nullptr && word_in(cmp, NFTA_CMP_OP) == NFT_CMP_EQ && fits) {
+        const bool equal = word_in(cmp, NFTA_CMP_OP) == NFT_CMP_EQ;
+        std::uint32_t mark = 0; // in the order of the host's bytes, as no number of a header is
+        if (mark_loaded_ && equal && wanted.size() == sizeof mark) {
+            std::memcpy(&mark, wanted.data(), sizeof mark);
+            rule_.mark = mark;
+        }
+        if (loaded_ != nullptr && equal && fits) {
             std::ranges::copy(wanted, whole);
             if (const auto address = inet::Address::from_bytes({whole, v6_ ? 16U : 4U}))
                 *loaded_ = inet::Prefix{.address = *address, .length = length_};
         }
-        loaded_ = nullptr;
+        forget();
     }
 
     // An immediate of another kind loads a register: it has no verdict.
@@ -108,6 +128,7 @@ class Reader {
     bool v6_;
     std::optional<inet::Prefix>* loaded_ = nullptr; ///< which of the rule's addresses
     std::uint8_t length_ = 0;
+    bool mark_loaded_ = false;
 };
 
 } // namespace
@@ -141,21 +162,24 @@ std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const st
     return rules;
 }
 
-std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, const std::string& name) {
+std::optional<ForeignChain> find_chain(Socket& socket, const Table& table, const std::string& name) {
     wire::Buffer buffer;
     nlmsghdr* request = wire::header(buffer, NFT_MSG_GETCHAIN, table.family, 0);
     mnl_attr_put_strz(request, NFTA_CHAIN_TABLE, std::string(table.name).c_str());
     mnl_attr_put_strz(request, NFTA_CHAIN_NAME, name.c_str());
-    std::uint32_t uses = 0;
-    const bool found =
-        socket.query(request, os::cat("get chain ", table_text(table), " ", name), [&](const nlmsghdr* reply) {
-            uses = word_in(os::attributes_of(reply, sizeof(nfgenmsg)), NFTA_CHAIN_USE);
-        });
-    return found ? std::optional(uses) : std::nullopt;
+    ForeignChain chain;
+    const auto read = [&](const nlmsghdr* reply) {
+        const Payload attributes = os::attributes_of(reply, sizeof(nfgenmsg));
+        chain.uses = word_in(attributes, NFTA_CHAIN_USE);
+        const Payload hook = attribute_in(attributes, NFTA_CHAIN_HOOK);
+        chain.priority = static_cast<std::int32_t>(word_in(hook, NFTA_HOOK_PRIORITY));
+    };
+    const bool found = socket.query(request, os::cat("get chain ", table_text(table), " ", name), read);
+    return found ? std::optional(chain) : std::nullopt;
 }
 
 bool chain_exists(Socket& socket, const Table& table, const std::string& name) {
-    return chain_uses(socket, table, name).has_value();
+    return find_chain(socket, table, name).has_value();
 }
 
 } // namespace nft

@@ -20,12 +20,16 @@ struct ForeignRule {
     std::string jump;                   ///< the chain it jumps to, unconditionally or not
     std::optional<inet::Prefix> source; ///< `ip saddr`, `ip6 saddr`, `-s`
     std::optional<inet::Prefix> destination;
+    std::optional<std::uint32_t> mark; ///< `meta mark`, after a mask if there is one
     bool accepts = false;
     std::string kinds; ///< its expressions by the kernel's names, one blank between, counters left out
 };
 
-/// How many rules a chain has and how many lead to it, together; nothing when there is no such chain.
-[[nodiscard]] std::optional<std::uint32_t> chain_uses(Socket& socket, const Table& table, const std::string& name);
+struct ForeignChain {
+    std::uint32_t uses = 0;    ///< how many rules it has and how many lead to it, together
+    std::int32_t priority = 0; ///< of a base chain
+};
+[[nodiscard]] std::optional<ForeignChain> find_chain(Socket& socket, const Table& table, const std::string& name);
 
 /// The rules of a chain, or of the whole table when `chain` is empty. Nothing when there is no such thing.
 [[nodiscard]] std::vector<ForeignRule> list_rules(Socket& socket, const Table& table, const std::string& chain);

@@ -12,6 +12,8 @@
 #include "nftables/accepted.h"
 #include "nftables/foreign.h"
 #include "nftables/transaction.h"
+#include "os/file.h"
+#include "os/log.h"
 #include "os/text.h"
 
 namespace nft {
@@ -40,12 +42,16 @@ bool any_jump(const std::vector<ForeignRule>& rules, std::string_view to) {
     return std::ranges::any_of(rules, [&](const ForeignRule& rule) { return rule.jump == to; });
 }
 
+/// Where the rules were loaded by nft rather than by iptables, they have lost their comments.
+bool is_accept(const ForeignRule& rule) {
+    return rule.accepts && (rule.comment == marks_comment || rule.mark == accepted_mark);
+}
+
 Rules look(Socket& socket, const Table& table, const std::string& admin_chain) {
     const auto own = list_rules(socket, table, std::string(our_chain));
     return {.jump = any_jump(list_rules(socket, table, std::string(hook_chain)), our_chain),
             .admin = any_jump(own, admin_chain),
-            .accept = std::ranges::any_of(
-                own, [](const ForeignRule& rule) { return rule.accepts && rule.comment == marks_comment; })};
+            .accept = std::ranges::any_of(own, is_accept)};
 }
 
 Rule jump_with(std::string_view chain, std::string_view comment, std::string_view to) {
@@ -61,9 +67,10 @@ void add_missing(Socket& socket, const Table& table, const std::string& admin_ch
     const Rules there = look(socket, table, admin_chain);
     if (there.complete())
         return;
-    if (!chain_uses(socket, table, std::string(hook_chain))) {
+    if (!find_chain(socket, table, std::string(hook_chain))) {
         Chain base = empty_chain(hook_chain);
         base.hook = Hook{.type = "filter", .number = NF_INET_FORWARD, .priority = NF_IP_PRI_FILTER};
+        batch.add_table(); // not there either on a host on which iptables never were
         batch.add(base);
     }
     batch.add(empty_chain(our_chain)).add(empty_chain(admin_chain));
@@ -79,23 +86,31 @@ void add_missing(Socket& socket, const Table& table, const std::string& admin_ch
                       .accept());
 }
 
-// The rule's words in Go's print of a list.
-std::string not_found(std::string_view chain, std::string_view words) {
-    return os::cat("expected ", chain, " rule [", words, "] not found");
-}
-
 } // namespace
 
 bool iptables_forward(Socket& socket, inet::Family family, const std::string& admin_chain) {
     const Table table = filter_table(family);
-    return chain_uses(socket, table, std::string(hook_chain)) || chain_uses(socket, table, admin_chain);
+    const auto hook = find_chain(socket, table, std::string(hook_chain));
+    if (hook && hook->priority != NF_IP_PRI_FILTER)
+        os::warn(os::cat("chain ", hook_chain, " of table ", table_text(table), " has the priority ", hook->priority,
+                         ", and iptables' has 0: packets carry no mark there, so what it drops of containers stays "
+                         "dropped; give it that priority, or let it accept their subnets"));
+    return hook || find_chain(socket, table, admin_chain);
+}
+
+bool iptables_legacy(inet::Family family) {
+    const char* const path = family == inet::Family::v4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names";
+    constexpr std::size_t most = 4096; // names of tables, a line each
+    const std::string names = os::cat("\n", os::read_file(path, most).value_or(std::string()));
+    return names.find("\nfilter\n") != std::string::npos;
 }
 
 void let_through_iptables(Socket& socket, inet::Family family, const std::string& admin_chain) {
     const Table table = filter_table(family);
     // Two rules and one that leads to them: as it was left. The Go suite's own would be even in number.
     constexpr std::uint32_t as_left = 3;
-    if (chain_uses(socket, table, std::string(our_chain)) == as_left && chain_uses(socket, table, admin_chain))
+    const auto own = find_chain(socket, table, std::string(our_chain));
+    if (own && own->uses == as_left && find_chain(socket, table, admin_chain))
         return;
     for (int tries = 1;; ++tries) {
         const std::uint32_t generation = socket.generation();
@@ -117,12 +132,17 @@ void let_through_iptables(Socket& socket, inet::Family family, const std::string
 std::vector<std::string> missing_in_iptables(Socket& socket, inet::Family family, const std::string& admin_chain) {
     const Rules there = look(socket, filter_table(family), admin_chain);
     std::vector<std::string> missing;
+    // In the words of the Go suite, whose list looks the same for IPv4 and IPv6.
+    const auto miss = [&](std::string_view chain, std::string_view comment, std::string_view verdict) {
+        missing.push_back(os::cat("expected ", chain, " rule [-m comment --comment ", comment, verdict, "] not found",
+                                  family == inet::Family::v4 ? "" : " by ip6tables"));
+    };
     if (!there.jump)
-        missing.push_back(not_found(hook_chain, os::cat("-m comment --comment ", jump_comment, " -j ", our_chain)));
+        miss(hook_chain, jump_comment, os::cat(" -j ", our_chain));
     if (!there.admin)
-        missing.push_back(not_found(our_chain, os::cat("-m comment --comment ", admin_comment, " -j ", admin_chain)));
+        miss(our_chain, admin_comment, os::cat(" -j ", admin_chain));
     if (!there.accept)
-        missing.push_back(not_found(our_chain, os::cat("-m comment --comment ", marks_comment, " … -j ACCEPT")));
+        miss(our_chain, marks_comment, " … -j ACCEPT");
     return missing;
 }
 

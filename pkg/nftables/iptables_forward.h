@@ -15,9 +15,12 @@
 // That is all, however many containers there are (accepted.h). It stays, as with the Go suite.
 namespace nft {
 
-/// Whether iptables have a say: the table's FORWARD chain is there, or the administrator's own chain.
+/// Whether iptables have a say: the table's FORWARD chain is there, or the administrator's own chain. Warns of one that
+/// hooks where none of our marks is.
 [[nodiscard]] bool iptables_forward(Socket& socket, inet::Family family, const std::string& admin_chain);
-/// Makes what is missing of the three rules, the first and second at the top of their chains.
+/// Whether the older variant of iptables, whose rules are no objects of nf_tables, filters: out of our reach.
+[[nodiscard]] bool iptables_legacy(inet::Family family);
+/// Makes what is missing of the three rules, the first and second at the top of their chains, and of the chains.
 void let_through_iptables(Socket& socket, inet::Family family, const std::string& admin_chain);
 /// For CHECK: which of the rules are missing, the Go suite's in its words.
 [[nodiscard]] std::vector<std::string> missing_in_iptables(Socket& socket, inet::Family family,

@@ -38,7 +38,7 @@ void ask(nft::Socket& socket, unsigned question) {
     case 3:
         return read_rules(socket, {NFPROTO_IPV6, "nat"}, "");
     case 4:
-        return void(nft::chain_uses(socket, table, "forward"));
+        return void(nft::find_chain(socket, table, "forward"));
     case 5:
         return void(socket.generation());
     case 6:

@@ -193,21 +193,33 @@ TEST_CASE("firewall: an administrator's chain without a FORWARD chain is asked a
     CHECK_FALSE(ask(c1, "tcp", "192.0.2.2", 80));
 }
 
-TEST_CASE("firewall: a host without iptables gets no table of theirs, and no chain of ours") {
+TEST_CASE("firewall: on a host without iptables the way is there before they begin to drop") {
     World world;
-    world.netns("c1");
+    const std::string outside = world.outside(), c1 = world.netns("c1");
+    const Server server(outside, "tcp", 80, "outside");
     Network network(firewall_list());
     REQUIRE(network.add("c1").ok());
     CHECK(network.check("c1").ok());
-    const std::string rules = sh("nft list ruleset");
-    CHECK_FALSE(has(rules, "filter {"));
-    CHECK_FALSE(has(rules, "hook forward"));
-    CHECK(has(rules, "10.9.0.2 comment \"net/c1/eth0\""));
+    drop_forwarded();
+    CHECK(answer_to(c1, "192.0.2.2") == "outside 192.0.2.1");
+    CHECK(answer_to(c1, "2001:db8::2") == "outside 2001:db8::1");
+    CHECK(network.check("c1").ok());
     REQUIRE(network.del("c1").ok());
     CHECK(elements().empty());
 }
 
-TEST_CASE("firewall: a host that begins to drop is noticed by CHECK, and served by the next ADD for all") {
+TEST_CASE("firewall: an IPv4 container on a host without iptables brings no table for IPv6") {
+    World world;
+    world.netns("c1");
+    json config = firewall_config();
+    config["prevResult"]["ips"].erase(1);
+    REQUIRE(firewall("ADD", config).ok());
+    CHECK(has(rules_of("iptables"), "-j CNI-FORWARD"));
+    CHECK_FALSE(has(sh("nft list ruleset"), "table ip6 filter"));
+}
+
+TEST_CASE(
+    "firewall: a host that drops and has lost its rules is noticed by CHECK, and served by the next ADD for all") {
     World world;
     const std::string outside = world.outside(), c1 = world.netns("c1");
     world.netns("c2");
@@ -215,13 +227,50 @@ TEST_CASE("firewall: a host that begins to drop is noticed by CHECK, and served 
     Network network(firewall_list());
     REQUIRE(network.add("c1").ok());
     drop_forwarded();
+    sh("iptables -F; ip6tables -F");
     const Answer answer = network.check("c1");
     CHECK_MESSAGE(has(answer.msg(), "expected FORWARD rule [-m comment --comment CNI firewall plugin rules -j "
                                     "CNI-FORWARD] not found"),
                   answer.out);
-    REQUIRE(network.add("c2").ok());
+    json of_v4 = firewall_config(); // of IPv4 alone: the host's IPv6 is seen to all the same
+    of_v4["prevResult"]["ips"].erase(1);
+    of_v4["prevResult"]["ips"][0]["address"] = "10.9.0.77/24";
+    REQUIRE(firewall("ADD", of_v4, "c2").ok());
     CHECK(network.check("c1").ok());
     CHECK(answer_to(c1, "192.0.2.2") == "outside 192.0.2.1");
+    CHECK(answer_to(c1, "2001:db8::2") == "outside 2001:db8::1");
+}
+
+// nft prints iptables' matches in its own words, without their comments.
+TEST_CASE("firewall: rules that were saved and loaded by nft are known again") {
+    DropHost host;
+    sh("(echo flush ruleset; nft list ruleset) > /run/saved; nft -f /run/saved");
+    const std::string loaded = rules_of("iptables");
+    const Answer answer = host.network.check("c1", mappings());
+    CHECK_MESSAGE(answer.ok(), answer.out);
+    host.world.netns("c3");
+    REQUIRE(host.network.add("c3").ok());
+    CHECK(rules_of("iptables") == loaded);
+    CHECK(answer_to(host.c1, "192.0.2.2") == "outside 192.0.2.1");
+    sh("iptables -D CNI-FORWARD -m mark --mark 0xc000000/0xf000000 -j ACCEPT; "
+       "iptables -A CNI-FORWARD -m mark --mark 0xb000000/0xf000000 -j ACCEPT"); // somebody else's
+    CHECK(has(host.network.check("c1", mappings()).msg(), "CNI firewall plugin marks"));
+}
+
+TEST_CASE("firewall: what is out of reach is told: iptables-legacy, a FORWARD chain at another priority") {
+    World world;
+    world.netns("c1");
+    sh("iptables-legacy -P FORWARD DROP");
+    json config = firewall_config();
+    config["prevResult"]["ips"].erase(1);
+    Answer answer = firewall("ADD", config);
+    REQUIRE(answer.ok());
+    CHECK_MESSAGE(has(answer.err, "the rules of iptables-legacy are out of reach"), answer.err);
+    CHECK_FALSE(has(sh("nft list ruleset"), "table ip filter"));
+    sh("nft 'table ip filter { chain FORWARD { type filter hook forward priority -10; policy drop; }; }'");
+    answer = firewall("ADD", config);
+    REQUIRE(answer.ok());
+    CHECK_MESSAGE(has(answer.err, "chain FORWARD of table ip filter has the priority -10"), answer.err);
 }
 
 TEST_CASE("firewall: CHECK names what has gone, and the next ADD brings it back") {
@@ -230,6 +279,7 @@ TEST_CASE("firewall: CHECK names what has gone, and the next ADD brings it back"
     const std::pair<std::string, std::string> losses[] = {
         {"nft delete element inet cnative accepted4 '{ 10.9.0.2 }'",
          "10.9.0.2 is not in set accepted4 of table inet cnative"},
+        {"nft flush map inet cnative accepted_owners", "the record of net/c1/eth0 is not in map accepted_owners"},
         {"iptables -F",
          "expected CNI-FORWARD rule [-m comment --comment CNI firewall plugin admin overrides -j CNI-ADMIN] "
          "not found"},

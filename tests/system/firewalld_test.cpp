@@ -89,7 +89,8 @@ TEST_CASE("firewalld: where it runs, addresses join its trusted zone and leave i
         const Answer added = call("ADD", config);
         REQUIRE_MESSAGE(added.ok(), added.out);
         CHECK(FirewalldHost::sources() == "10.9.0.2/32 fd09::2/128\n");
-        CHECK(call("ADD", config).ok()); // is there already
+        CHECK_FALSE(has(sh("nft list ruleset"), "CNI-FORWARD")); // the host filters by firewalld
+        CHECK(call("ADD", config).ok());                         // is there already
         CHECK(call("CHECK", config).ok());
         CHECK(call("DEL", config).ok());
         CHECK(FirewalldHost::sources() == "\n");
@@ -125,6 +126,13 @@ TEST_CASE("firewalld: CHECK notices an address that is no longer in the zone") {
     sh(FirewalldHost::client("--reload")); // forgets what was added while it ran
     const Answer answer = call("CHECK", firewall_config());
     CHECK(answer.msg() == "10.9.0.2 is not in firewalld's zone trusted; fd09::2 is not in firewalld's zone trusted");
+}
+
+TEST_CASE("firewalld: CHECK of one that has gone keeps the Go suite's words and tells the rest on stderr") {
+    const Bus bus;
+    const Answer answer = call("CHECK", firewall_config(by_name));
+    CHECK(answer.msg() == "failed to find the address 10.9.0.2/32 in trusted zone");
+    CHECK_MESSAGE(has(answer.err, "firewalld cannot be asked about zone trusted: "), answer.err);
 }
 
 TEST_CASE("firewalld: what it refuses is told in its words, and nothing is left") {

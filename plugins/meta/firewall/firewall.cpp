@@ -13,6 +13,7 @@
 #include "nftables/legacy.h"
 #include "nftables/masquerade.h"
 #include "nftables/transaction.h"
+#include "os/log.h"
 #include "os/text.h"
 #include "zone.h"
 
@@ -23,16 +24,41 @@ namespace {
 
 constexpr std::array<std::string_view, 3> versions{"0.4.0", "1.0.0", "1.1.0"};
 
-/// The IP versions of the addresses for which iptables have a FORWARD chain to get past.
-std::vector<inet::Family> filtered_by_iptables(nft::Socket& nftables, const Addresses& addresses,
-                                               const std::string& admin_chain) {
-    std::vector<inet::Family> families;
+/// For the containers of an IP version: whether packets pass through a FORWARD chain of iptables, or may some day.
+struct Forward {
+    inet::Family family{};
+    bool is_there = false;
+};
+
+bool uses(const Addresses& addresses, inet::Family family) {
+    return std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == family; });
+}
+
+// A host may begin to filter by iptables with containers on it (ufw, Docker), so what lets this one through is made
+// before. What is there lets all containers through: its rules may have been flushed since their ADD.
+std::vector<Forward> forwards(nft::Socket& nftables, const Addresses& addresses, const Config& config,
+                              bool has_firewalld) {
+    std::vector<Forward> found;
     for (const inet::Family family : {inet::Family::v4, inet::Family::v6}) {
-        const bool used = std::ranges::any_of(addresses, [&](const inet::Address& a) { return a.family() == family; });
-        if (used && nft::iptables_forward(nftables, family, admin_chain))
-            families.push_back(family);
+        const bool is_there = nft::iptables_forward(nftables, family, config.admin_chain);
+        const bool may_come = uses(addresses, family) && !has_firewalld;
+        if (!is_there && may_come && nft::iptables_legacy(family))
+            os::warn("the rules of iptables-legacy are out of reach: what they drop of containers stays dropped; use "
+                     "iptables-nft, or let them accept the containers' subnet");
+        else if (is_there || may_come)
+            found.push_back({.family = family, .is_there = is_there});
     }
-    return families;
+    return found;
+}
+
+void let_through_iptables(nft::Socket& nftables, const Forward& forward, const Config& config) {
+    try {
+        nft::let_through_iptables(nftables, forward.family, config.admin_chain);
+    } catch (const nft::Error& error) {
+        if (forward.is_there)
+            throw;
+        os::warn(os::cat("nothing is done in advance for iptables, which may come to filter here: ", error.what()));
+    }
 }
 
 // There is nobody to tell when firewalld has gone: its zones have gone with it.
@@ -82,7 +108,8 @@ nft::Isolation isolation_of(const cni::Invocation& call, const firewall::Ingress
     return isolation;
 }
 
-void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress) {
+void let_through(const cni::Invocation& call, const Config& config, const firewall::IngressPolicy& ingress,
+                 bool has_firewalld) {
     const Addresses addresses = firewall::addresses_of(config.prev_result);
     try {
         nft::Socket nftables;
@@ -90,21 +117,13 @@ void let_through(const cni::Invocation& call, const Config& config, const firewa
         if (const nft::Isolation isolation = isolation_of(call, ingress); !isolation.ports.empty())
             nft::isolate_ports(nftables, call.owner(), isolation);
         forget_others(nftables, config, call.owner(), addresses);
-        const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
+        const auto filtering = forwards(nftables, addresses, config, has_firewalld);
         if (!addresses.empty())
-            nft::add_accepted(nftables, call.owner(), addresses, !filtered.empty());
-        for (const inet::Family family : filtered)
-            nft::let_through_iptables(nftables, family, config.admin_chain);
+            nft::add_accepted(nftables, call.owner(), addresses, !filtering.empty());
+        for (const Forward& forward : filtering)
+            let_through_iptables(nftables, forward, config);
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for forwarded traffic: ", error.what()));
-    }
-}
-
-void join_zone(const Config& config) {
-    auto zone = firewall::Zone::open(config);
-    for (const inet::Address& address : firewall::addresses_of(config.prev_result)) {
-        if (zone)
-            zone->add(address);
     }
 }
 
@@ -140,12 +159,17 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         throw cni::Error("missing prevResult from earlier plugin");
     const firewall::IngressPolicy ingress = firewall::ingress_of(config);
 
+    auto zone = firewall::Zone::open(config);
+
     undo.push("firewall rules", [call, config] {
         nft::Socket nftables;
         withdraw(nftables, config, call.owner());
     });
-    let_through(call, config, ingress);
-    join_zone(config);
+    let_through(call, config, ingress, zone.has_value());
+    for (const inet::Address& address : firewall::addresses_of(config.prev_result)) {
+        if (zone)
+            zone->add(address);
+    }
     return *config.prev_result;
 }
 
@@ -163,7 +187,11 @@ std::vector<std::string> missing(const cni::Invocation& call, const Config& conf
     const firewall::IngressPolicy ingress = firewall::ingress_of(config);
     const Addresses addresses = firewall::addresses_of(config.prev_result);
     nft::Socket nftables;
-    const auto filtered = filtered_by_iptables(nftables, addresses, config.admin_chain);
+    std::vector<inet::Family> filtered;
+    for (const inet::Family family : {inet::Family::v4, inet::Family::v6}) {
+        if (uses(addresses, family) && nft::iptables_forward(nftables, family, config.admin_chain))
+            filtered.push_back(family);
+    }
     auto faults = nft::missing_accepted(nftables, call.owner(), addresses, !filtered.empty());
     for (const inet::Family family : filtered)
         std::ranges::move(nft::missing_in_iptables(nftables, family, config.admin_chain), std::back_inserter(faults));
