@@ -41,4 +41,17 @@ void enable_forwarding(netlink::Rtnl& host, inet::Family family) {
     }
 }
 
+void ignore_router_advertisements(const std::string& name) {
+    const std::string link = os::cat("ipv6/conf/", name, "/"), key = link + "accept_ra";
+    try {
+        os::write_net_sysctl(key, "0");
+    } catch (const os::Error& error) {
+        const std::string listens = os::read_net_sysctl(key).value_or("0"); // 1: unless it forwards
+        if (listens == "0" || (listens == "1" && os::read_net_sysctl(link + "forwarding") != "0"))
+            return;
+        throw cni::Error(os::cat("router advertisements of containers cannot be kept off interface ", os::quote(name),
+                                 ": ", error.what(), "; set net.ipv6.conf.default.accept_ra=0 on this host"));
+    }
+}
+
 } // namespace endpoint

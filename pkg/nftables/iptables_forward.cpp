@@ -101,8 +101,12 @@ bool iptables_forward(Socket& socket, inet::Family family, const std::string& ad
 bool iptables_legacy(inet::Family family) {
     const char* const path = family == inet::Family::v4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names";
     constexpr std::size_t most = 4096; // names of tables, a line each
-    const std::string names = os::cat("\n", os::read_file(path, most).value_or(std::string()));
-    return names.find("\nfilter\n") != std::string::npos;
+    try {
+        const std::string names = os::cat("\n", os::read_file(path, most).value_or(std::string()));
+        return names.find("\nfilter\n") != std::string::npos;
+    } catch (const os::Error&) {
+        return false; // in a user namespace the file is not ours to read, and only a warning hangs on it
+    }
 }
 
 void let_through_iptables(Socket& socket, inet::Family family, const std::string& admin_chain) {

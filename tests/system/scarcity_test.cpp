@@ -220,6 +220,24 @@ TEST_CASE("scarcity: a read-only /proc/sys is no matter where everything is as i
     check_nothing_left();
 }
 
+// It went on without a word, and a container could give the host a default route.
+TEST_CASE("scarcity: a read-only /proc/sys fails an ADD whose bridge would listen to router advertisements") {
+    World world;
+    world.netns("c1");
+    sh("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
+    json config = chain_config(json::object());
+    config["ipam"] = ipam({"10.9.0.0/24"});
+    const Answer answer = call("bridge", "ADD", config, with_read_only("/proc/sys"));
+    check_told(answer);
+    CHECK_MESSAGE(contains(answer.msg(), "router advertisements of containers cannot be kept off"), answer.msg());
+    CHECK_MESSAGE(contains(answer.msg(), "set net.ipv6.conf.default.accept_ra=0"), answer.msg());
+    check_nothing_left();
+    sh("ip link del br0; echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra");
+    const Answer advised = call("bridge", "ADD", config, with_read_only("/proc/sys"));
+    CHECK_MESSAGE(advised.ok(), advised.out);
+    CHECK_MESSAGE(contains(advised.err, "/proc/sys/net/ipv4/conf/eth0/arp_notify could not be set to 1"), advised.err);
+}
+
 TEST_CASE("scarcity: too few file descriptors fail a call with an answer, whatever their number") {
     World world;
     world.netns("c1");

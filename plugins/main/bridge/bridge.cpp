@@ -14,6 +14,7 @@
 #include "check.h"
 #include "cni/run.h"
 #include "config.h"
+#include "endpoint/forwarding.h"
 #include "endpoint/host_veth.h"
 #include "endpoint/port.h"
 #include "endpoint/sandbox.h"
@@ -81,8 +82,7 @@ netlink::Link ensure_bridge(netlink::Rtnl& host, const Config& config) {
                                  " already exists but is not a bridge"));
     if (config.promisc && (link.flags & IFF_PROMISC) == 0)
         make_promiscuous(host, link);
-    // A router advertisement from a container must not change the host's routes.
-    os::try_net_sysctl(os::cat("ipv6/conf/", config.bridge, "/accept_ra"), "0");
+    endpoint::ignore_router_advertisements(config.bridge);
     if (!link.is_up())
         host.set_up(link.index);
     return link;
@@ -107,7 +107,7 @@ endpoint::Veth join_bridge(netlink::Rtnl& host, const netns::Netns& sandbox, con
 
 void start_port(netlink::Rtnl& host, const cni::Invocation& call, const Config& config, const std::string& host_veth,
                 const netlink::BridgeVlans& of_bridge) {
-    os::try_net_sysctl(os::cat("ipv6/conf/", host_veth, "/accept_ra"), "0");
+    endpoint::ignore_router_advertisements(host_veth);
     if (config.hairpin || config.port_isolation || config.vlans.any()) {
         const netlink::Link link = endpoint::require_link(host, host_veth);
         if (config.hairpin || config.port_isolation)
@@ -124,13 +124,18 @@ void announce(netlink::Rtnl& container, const netlink::Link& link) {
     container.set_mac(link.index, link.mac);
 }
 
+// Best effort, as with the Go suite: what does not succeed is told.
 void prepare_container_sysctls(const Config& config, const std::string& ifname) {
     const std::string v6 = os::cat("ipv6/conf/", ifname, "/");
+    const auto prefer = [](const std::string& key, std::string_view value) {
+        if (!os::try_net_sysctl(key, value) && os::read_net_sysctl(key).value_or(std::string(value)) != value)
+            os::warn(os::cat(os::net_sysctl_path(key), " could not be set to ", value));
+    };
     if (config.enable_dad)
-        os::try_net_sysctl(v6 + "enhanced_dad", "1");
-    os::try_net_sysctl(v6 + "accept_dad", config.enable_dad ? "1" : "0");
-    os::try_net_sysctl(v6 + "ndisc_notify", "1");
-    os::try_net_sysctl(os::cat("ipv4/conf/", ifname, "/arp_notify"), "1");
+        prefer(v6 + "enhanced_dad", "1");
+    prefer(v6 + "accept_dad", config.enable_dad ? "1" : "0");
+    prefer(v6 + "ndisc_notify", "1");
+    prefer(os::cat("ipv4/conf/", ifname, "/arp_notify"), "1");
 }
 
 void forget_neighbours(netlink::Rtnl& host, const netlink::Link& gateway, const cni::Result& result) {

@@ -10,6 +10,7 @@
 #include <linux/if.h>
 
 #include "cni/error.h"
+#include "endpoint/forwarding.h"
 #include "endpoint/host_veth.h"
 #include "endpoint/port.h"
 #include "os/log.h"
@@ -67,7 +68,7 @@ netlink::Link complete(netlink::Rtnl& host, const netlink::Link& bridge, const n
         host.set_master(port.index, bridge.index);
     tag_port(host, port, of_bridge, vlans);
     for (const std::string& name : {port.name, gateway.name})
-        os::try_net_sysctl(os::cat("ipv6/conf/", name, "/accept_ra"), "0");
+        endpoint::ignore_router_advertisements(name);
     host.set_alias(port.name, endpoint::alias_of(gateway.name), true);
     host.set_up(gateway.index);
     return endpoint::wait_for_bridge(host, gateway, endpoint::wait_for_port(host, port.name));
