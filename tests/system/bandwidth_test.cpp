@@ -226,6 +226,9 @@ TEST_CASE("bandwidth: CHECK finds disciplines that have gone or been replaced, a
     World world;
     with_veth(world);
     REQUIRE(invoke(bandwidth("ADD")).ok());
+    sh(std::string("ip link set down ") + ifb_name);
+    CHECK(contains(invoke(bandwidth("CHECK")).msg(), std::string("ifb ") + ifb_name + " is down"));
+    sh(std::string("ip link set up ") + ifb_name);
     sh("tc filter del dev hostv parent ffff:");
     CHECK(contains(invoke(bandwidth("CHECK")).msg(), "its ingress filter is missing"));
     sh("tc qdisc replace dev hostv root pfifo");
@@ -271,6 +274,8 @@ TEST_CASE("bandwidth: either suite removes what the other made") {
     CHECK(ifbs() == "");
     sh("tc qdisc del dev hostv root; tc qdisc del dev hostv ingress");
     REQUIRE(by_go("ADD", both_ways()).ok());
+    CHECK(invoke(bandwidth("CHECK")).ok());
+    CHECK(contains(invoke(bandwidth("ADD")).msg(), "file exists")); // no second one beside it
     CHECK(invoke(bandwidth("CHECK")).ok());
     CHECK(invoke(bandwidth("DEL")).ok());
     CHECK(ifbs() == "");

@@ -116,6 +116,9 @@ void check(const cni::Invocation& call) {
     const auto ifb = bandwidth::find_ifb(host, call);
     if (!ifb)
         throw cni::Error("get ifb device: Link not found");
+    if (!ifb->is_up())
+        throw cni::Error(os::cat("ifb ", ifb->name, " is down, and with it what the container sends: ip link set ",
+                                 ifb->name, " up"));
     bandwidth::check_shape(host, *ifb, config.egress, config.subnets, FarEnd::destination);
     if (!bandwidth::is_redirected(host, veth, *ifb))
         throw cni::Error(os::cat("traffic from ", veth.name, " is not led through ", ifb->name,

@@ -75,7 +75,8 @@ netlink::Link create_ifb(netlink::Rtnl& host, const cni::Invocation& call, const
             if (const auto link = try_create(host, call, name, veth, undo))
                 return *link;
             const auto existing = host.find_link(name);
-            if (existing && has_owner(*existing, owner))
+            // The Go suite's has no alias, but the container's traffic is led through it: the same attachment's.
+            if (existing && (has_owner(*existing, owner) || is_redirected(host, veth, *existing)))
                 break;
         }
     } catch (const netlink::Error& error) {
