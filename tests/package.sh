@@ -115,8 +115,12 @@ nothing_in() { is "$(find "$root" -path "$root/var/lib/dpkg" -prune -o ! -type d
 new_root
 check 'the .deb is installed into an empty root' in_root --install "$deb"
 check 'its plugins are in /usr/lib/cni' in_place /usr/lib/cni
-documented() { [ -s "$root/usr/share/doc/cnative/copyright" ] && gzip -t "$root/usr/share/doc/cnative/changelog.gz"; }
-check 'copyright and changelog are in /usr/share/doc' documented
+documented() {
+    local doc=$root/usr/share/doc/cnative name
+    [ -s "$doc/copyright" ] && gzip -t "$doc/changelog.gz" && diff -r conf-examples "$doc/examples" || return
+    for name in "${names[@]}"; do [ -s "$doc/$name.md" ] || return; done
+}
+check 'copyright, changelog, keys and examples are in /usr/share/doc' documented
 check 'dpkg finds every file as it was packed' is "$(in_root --verify cnative)" ''
 check 'it is installed again over itself' in_root --install "$deb"
 check 'the other one goes in beside it' in_root --install "$deb_opt"

@@ -116,6 +116,11 @@ install -m 755 -t "$stage$folder" "$plugins"/*
 printf '%s (%s) unstable; urgency=medium\n\n  * What changed is in CHANGELOG.md.\n\n -- %s  %s\n' "$package" "$version" \
     "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$stage/$doc/changelog.gz"
 gzip -9n <CHANGELOG.md >"$stage/$doc/CHANGELOG.md.gz"
+install -m 644 -t "$stage/$doc" README.md docs/{compatibility,errors,runtimes}.md
+for readme in plugins/*/*/README.md; do
+    install -m 644 "$readme" "$stage/$doc/$(basename "$(dirname "$readme")").md" # the keys
+done
+install -D -m 644 -t "$stage/$doc/examples" conf-examples/*
 cp "$out/cnative-$arch-$version.spdx.json" "$stage/$doc/$package.spdx.json"
 { # static on purpose: a start without a dynamic loader is what the plugins are about
     echo "$package: shared-library-lacks-prerequisites"
