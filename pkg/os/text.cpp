@@ -2,6 +2,7 @@
 #include "os/text.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace os {
 namespace {
@@ -57,6 +58,26 @@ void append_escaped(std::string& out, std::uint32_t code) {
 }
 
 } // namespace
+
+detail::Digits detail::digits(std::uint64_t value, bool negative) {
+    Digits out;
+    out.text[0] = '-';
+    char* const begin = out.text + (negative ? 1 : 0);
+    const auto end = std::to_chars(begin, out.text + sizeof out.text, negative ? 0 - value : value).ptr;
+    out.size = static_cast<std::size_t>(end - out.text);
+    return out;
+}
+
+std::string detail::join(std::initializer_list<std::string_view> pieces) {
+    std::size_t size = 0;
+    for (const std::string_view piece : pieces)
+        size += piece.size();
+    std::string out;
+    out.reserve(size);
+    for (const std::string_view piece : pieces)
+        out += piece;
+    return out;
+}
 
 std::optional<std::uint64_t> parse_uint(std::string_view text, std::uint64_t max) {
     std::uint64_t value = 0;

@@ -114,6 +114,8 @@ TEST_CASE("cat joins strings, characters and integers") {
     CHECK(os::cat("a", std::string("b"), std::string_view("c"), 'd', -1, 18446744073709551615ull) ==
           "abcd-118446744073709551615");
     CHECK(os::cat().empty());
+    CHECK(os::cat(INT64_MIN, ' ', static_cast<signed char>(-7), ' ', std::uint16_t{65535}, ' ', 0) ==
+          "-9223372036854775808 -7 65535 0");
 }
 
 TEST_CASE("parse_uint takes plain decimal numbers up to the maximum") {

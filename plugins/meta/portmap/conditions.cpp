@@ -2,6 +2,7 @@
 #include "conditions.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "conditions_parse.h"
 #include "os/text.h"

@@ -2,6 +2,7 @@
 #include "conditions_parse.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "cni/error.h"
