@@ -27,6 +27,9 @@ namespace {
 constexpr std::chrono::seconds add_patience{90};
 // Giving back and looking take no longer than waiting for a lock, which is over after 15 s one way or the other.
 constexpr std::chrono::seconds patience{30};
+// For the release after an ADD that never answered: runtimes give the whole call two minutes, and then nobody would
+// hear which plugin it was.
+constexpr std::chrono::seconds patience_after_silence{5};
 
 std::vector<std::string> environment_for(std::string_view command) {
     constexpr std::string_view key = "CNI_COMMAND=";
@@ -144,46 +147,61 @@ std::string Delegate::finish(os::Child child, const os::Deadline& deadline) cons
     return std::move(output.out);
 }
 
-std::string Delegate::run(std::string_view command) const {
-    return finish(start(command), os::Deadline::in(command == "ADD" ? add_patience : patience));
+void Delegate::run(std::string_view command) const {
+    if (!type_.empty())
+        (void)finish(start(command), os::Deadline::in(patience));
 }
 
 Pending Delegate::start_add(os::Undo& undo) const {
     (void)find(); // a delegate that does not exist has nothing to undo
-    undo.push(os::cat("lease by ", type_), [delegate = *this] { delegate.del(); });
-    return Pending(*this, start("ADD"));
+    const auto release = std::make_shared<std::chrono::seconds>(patience);
+    undo.push(os::cat("lease by ", type_), [delegate = *this, release] {
+        if (release->count() > 0)
+            (void)delegate.finish(delegate.start("DEL"), os::Deadline::in(*release));
+    });
+    return Pending(*this, start("ADD"), release);
 }
 
 void Delegate::del() const {
-    if (!type_.empty())
-        (void)run("DEL");
+    run("DEL");
 }
 
 void Delegate::check() const {
-    if (!type_.empty())
-        (void)run("CHECK");
+    run("CHECK");
 }
 
 void Delegate::gc() const {
-    if (!type_.empty())
-        (void)run("GC");
+    run("GC");
 }
 
 void Delegate::status() const {
-    if (!type_.empty())
-        (void)run("STATUS");
+    run("STATUS");
+}
+
+std::string Pending::answer(os::Child child, const os::Deadline& deadline) const {
+    *release_ = patience_after_silence;
+    try {
+        std::string answer = delegate_->finish(std::move(child), deadline);
+        *release_ = patience;
+        return answer;
+    } catch (const cni::Error& error) {
+        // Asked to come back later: it has made nothing, and what kept it from that would keep a DEL as well.
+        *release_ = error.code() == cni::Code::try_again_later ? std::chrono::seconds(0) : patience;
+        throw;
+    }
 }
 
 cni::Result Pending::wait() {
+    const os::Deadline deadline = os::Deadline::in(add_patience); // of all that it takes
     std::string answer;
     try {
-        answer = delegate_->finish(std::move(child_), os::Deadline::in(add_patience));
+        answer = this->answer(std::move(child_), deadline);
     } catch (const cni::Error& error) {
         if (error.message().find("duplicate allocation is not allowed") == std::string::npos)
             throw;
         reclaimed_ = true;
-        delegate_->del();
-        answer = delegate_->run("ADD");
+        (void)delegate_->finish(delegate_->start("DEL"), std::min(deadline, os::Deadline::in(patience)));
+        answer = this->answer(delegate_->start("ADD"), deadline);
     }
     cni::Result result = read_answer(parse_answer(answer), delegate_->call_->version);
     if (result.ips.empty())

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -34,7 +36,7 @@ class Delegate {
     friend class Pending;
     [[nodiscard]] std::string find() const;
     [[nodiscard]] os::Child start(std::string_view command) const;
-    [[nodiscard]] std::string run(std::string_view command) const;
+    void run(std::string_view command) const;
     [[nodiscard]] std::string finish(os::Child child, const os::Deadline& deadline) const;
 
     const cni::Invocation* call_;
@@ -51,9 +53,14 @@ class Pending {
 
   private:
     friend class Delegate;
-    Pending(const Delegate& delegate, os::Child child) : delegate_(&delegate), child_(std::move(child)) {}
+    using Patience = std::shared_ptr<std::chrono::seconds>;
+    Pending(const Delegate& delegate, os::Child child, Patience release)
+        : delegate_(&delegate), child_(std::move(child)), release_(std::move(release)) {}
+    [[nodiscard]] std::string answer(os::Child child, const os::Deadline& deadline) const;
+
     const Delegate* delegate_;
     os::Child child_;
+    Patience release_; ///< how long the undo list may wait for the lease's release; 0: there is none to release
     bool reclaimed_ = false;
 };
 

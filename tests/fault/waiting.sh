@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that a plugin waits for never comes: each call has to end by itself, with an error that says what it waited
-# for, and an ADD so ended leaves nothing. All at once, as it takes the longest wait of all, two minutes.
+# for, and an ADD so ended leaves nothing. All at once, as it takes the longest wait of all, a minute and a half.
 # Usage: [CNI_BIN_DIR=bin] [FAILAT=program] tests/fault/waiting.sh. Closing line: 'N passed, N failed'.
 set -uo pipefail
 
@@ -91,9 +91,9 @@ stderr_that_nobody_reads() { # two warnings into a full pipe: the call goes on w
     [ "$status" = 0 ] && jq -e '.ips | length == 1' "$work/$1.out" >/dev/null
 }
 
-ipam_plugin_that_never_answers_ADD() {
+ipam_plugin_that_never_answers_ADD() { # runtimes give the call 120 s, and would not hear whose fault it was
     local status=0
-    config "$1" stuck | call "$1" bridge ADD 150 >"$work/$1.out" || status=$?
+    config "$1" stuck | call "$1" bridge ADD 110 >"$work/$1.out" || status=$?
     [ "$status" = 1 ] && says "$1" 999 "wait for $work/plugins/stuck: timed out" && nothing_left "$1"
 }
 
@@ -107,7 +107,7 @@ ipam_plugin_that_never_answers_DEL() { # what is not the IPAM plugin's is gone a
 
 ipam_plugin_that_ignores_SIGTERM() {
     local status=0
-    config "$1" deaf | call "$1" bridge ADD 60 timeout --preserve-status -s TERM 1 >"$work/$1.out" || status=$?
+    config "$1" deaf | call "$1" bridge ADD 25 timeout --preserve-status -s TERM 1 >"$work/$1.out" || status=$?
     [ "$status" = 1 ] && says "$1" 999 SIGTERM && nothing_left "$1"
 }
 
@@ -131,10 +131,10 @@ lock_of_a_stopped_process() {
     [ "$status" = 1 ] && says "$1" 11 "timed out, held by pid $(cat "$work/$1.holder") (host-local)"
 }
 
-lock_of_a_stopped_process_under_bridge() { # twice the wait: the release of what is not there waits as well
+lock_of_a_stopped_process_under_bridge() { # once: nothing was made, so nothing is released
     local status=0
     hold_lock "$1" || return
-    config "$1" host-local | call "$1" bridge ADD 50 >"$work/$1.out" || status=$?
+    config "$1" host-local | call "$1" bridge ADD 25 >"$work/$1.out" || status=$?
     [ "$status" = 1 ] && says "$1" 11 "timed out, held by pid $(cat "$work/$1.holder") (host-local)" &&
         kill -KILL "$(cat "$work/$1.holder")" && nothing_left "$1"
 }

@@ -177,3 +177,29 @@ chmod +x /run/plugins/dying)");
     CHECK(answer.msg() == "netplugin failed after its answer: signal: killed");
     CHECK(ports().empty());
 }
+
+// It waited for the lock in vain; a DEL would wait for it once more.
+TEST_CASE("waiting: an IPAM plugin that asks to try again later is not sent a DEL: it has made nothing") {
+    World world;
+    const std::string c1 = world.netns("c1");
+    sh(R"(mkdir /run/plugins; cat > /run/plugins/busy <<'X'
+#!/bin/sh
+echo "$CNI_COMMAND" >>/run/commands
+[ "$CNI_COMMAND" = ADD ] || exit 0
+echo "{\"cniVersion\":\"1.0.0\",\"code\":$(cat /run/code),\"msg\":\"the leases are locked\"}"
+exit 1
+X
+chmod +x /run/plugins/busy)");
+    const Call call{.plugin = "bridge",
+                    .config = bridge_config({{"ipam", {{"type", "busy"}}}}),
+                    .netns = c1,
+                    .path = "/run/plugins"};
+    for (const int code : {11, 999}) {
+        sh("rm -f /run/commands; echo " + std::to_string(code) + " > /run/code");
+        const Answer answer = invoke(call);
+        CHECK(answer.code() == code);
+        CHECK(answer.msg() == "the leases are locked");
+        CHECK(get("/run/commands") == (code == 11 ? "ADD\n" : "ADD\nDEL\n"));
+        CHECK(ports().empty());
+    }
+}
