@@ -127,6 +127,54 @@ TEST_CASE("torn state: a lease that is anything else") {
     try_damages(net_dir + "/10.9.0.2");
 }
 
+// They were neither read nor removed, and nobody was told.
+TEST_CASE("torn state: a lease file larger than an owner's name can be is nobody's") {
+    World world;
+    const std::string file = net_dir + "/10.9.0.4";
+    for (const std::string make : {"head -c 5000000 /dev/zero | tr '\\0' x >", "truncate -s 4G "}) {
+        CAPTURE(make);
+        new_network();
+        sh(make + file);
+        const Answer collected = in_time(gc_call());
+        CHECK_MESSAGE(collected.ok(), collected.out);
+        CHECK(leases("net").empty());
+
+        new_network();
+        sh(make + file);
+        for (const std::string id : {"c2", "c3", "c4"})
+            leased(small_pool(), id);
+        CHECK(leases("net").size() == 5); // with the large file, all that there are
+        CHECK(leased(small_pool(), "c5") == "10.9.0.4/29");
+        CHECK(contains(refusal(small_pool(), "c6"), "no IP addresses available"));
+    }
+}
+
+TEST_CASE("torn state: what is no file in a lease's place is named by GC and by an exhausted ADD, and left alone") {
+    World world;
+    const std::string file = net_dir + "/10.9.0.4";
+    const std::string socket = "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' ";
+    for (const std::string& make :
+         std::vector<std::string>{"mkdir ", "mkfifo ", "ln -s " + victim + " ", socket, "mknod -m 600 $F c 1 5; : "}) {
+        CAPTURE(make);
+        new_network();
+        sh("F=" + file + "; " + make + file);
+        const std::string before = sh("stat -c %F,%i,%X,%Y,%Z " + file);
+        for (const std::string id : {"c2", "c3", "c4"})
+            leased(small_pool(), id);
+        const Answer exhausted = in_time(hl_call("ADD", small_pool(), "c5"));
+        CHECK(contains(exhausted.msg(), "no IP addresses available"));
+        CHECK_MESSAGE(contains(exhausted.err, file), exhausted.err);
+        const Answer asked = in_time(hl_call("ADD", small_pool(), "c5", "eth0", "IP=10.9.0.4"));
+        CHECK(contains(asked.msg(), "10.9.0.4 is not available"));
+        CHECK_MESSAGE(contains(asked.err, "no lease file"), asked.err);
+        const Answer collected = in_time(gc_call()); // c2 is valid
+        CHECK_MESSAGE(collected.ok(), collected.out);
+        CHECK_MESSAGE(contains(collected.err, file), collected.err);
+        CHECK(leases("net") == Names{"10.9.0.3", "10.9.0.4"});
+        CHECK(sh("stat -c %F,%i,%X,%Y,%Z " + file) == before);
+    }
+}
+
 TEST_CASE("torn state: a cursor that is anything else") {
     World world;
     try_damages(net_dir + "/last_reserved_ip.0");

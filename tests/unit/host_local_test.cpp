@@ -357,7 +357,8 @@ TEST_CASE("store: what is no lease file is neither read nor followed, but its ad
     data.put("10.1.2.5", std::string(200'000, 'x'));
     CHECK(add(data, set, "c1") == "10.1.2.4");
     CHECK(add(data, set, "c2") == "10.1.2.6");
-    CHECK(message_of([&] { (void)add(data, set, "c3"); }).starts_with("no IP addresses available"));
+    CHECK(add(data, set, "c3") == "10.1.2.5"); // no owner's name is that long: a torn lease
+    CHECK(message_of([&] { (void)add(data, set, "c4"); }).starts_with("no IP addresses available"));
 }
 
 TEST_CASE("store: a network that was never used is not created by looking") {

@@ -42,6 +42,7 @@ bool make_room(Store& store, const RangeSet& set) {
     const auto leases = store.all_leases();
     const auto held = std::count_if(leases.begin(), leases.end(), [&](const auto& a) { return set.contains(a); });
     os::warn(os::cat("range set ", set.text(), " has ", set.size_text(), " addresses and holds ", held, " leases"));
+    store.warn_of_foreign(store.foreign_in(set));
     throw cni::Error(os::cat("no IP addresses available in range set: ", set.text()));
 }
 
@@ -74,7 +75,8 @@ void reserve_requested(Store& store, const RangeSet& set, const Owner& owner, co
         return;
 
     if (const auto file = store.lease(address))
-        os::warn(os::cat("requested IP address ", address.text(), " is held by ", describe_owner(file->owner)));
+        os::warn(os::cat("requested IP address ", address.text(), " is held by ",
+                         file->foreign ? "what is no lease file; remove it" : describe_owner(file->owner)));
     throw cni::Error(os::cat("requested IP address ", address.text(), " is not available in range set ", set.text()));
 }
 

@@ -153,14 +153,18 @@ void gc(const cni::Invocation& call) {
         return;
 
     cni::Errors errors;
+    std::vector<inet::Address> foreign;
     for (const inet::Address& address : store->all_leases())
         errors.collect([&] {
             const auto file = store->lease(address);
             if (file)
                 file->require_read();
-            if (file && !std::binary_search(valid.begin(), valid.end(), file->owner))
+            if (file && file->foreign)
+                foreign.push_back(address);
+            else if (file && !std::binary_search(valid.begin(), valid.end(), file->owner))
                 store->release(address, file->owner);
         });
+    store->warn_of_foreign(foreign);
     errors.throw_if_any();
 }
 

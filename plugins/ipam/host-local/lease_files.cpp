@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lease_files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 
@@ -10,6 +11,7 @@
 #include "os/error.h"
 #include "os/file.h"
 #include "os/hash.h"
+#include "os/log.h"
 #include "os/text.h"
 #include "region.h"
 
@@ -17,15 +19,21 @@ namespace host_local {
 namespace {
 
 /// An environment variable, which the container ID comes from, is at most 128 KiB long.
-constexpr std::size_t most_content = std::size_t{160} << 10;
+constexpr off_t most_content = 160 << 10;
+
+/// Of the entry itself, not of what a link points to. False: errno says why.
+bool look_at(const os::Fd& dir, const inet::Address& address, struct stat& status) {
+    return ::fstatat(dir.get(), address.text().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::uint32_t born_of(const struct stat& status) {
+    return static_cast<std::uint32_t>(os::hash_bytes(std::as_bytes(std::span(&status.st_ctim, 1)), 0)) | 1U;
+}
 
 } // namespace
 
 void LeaseFile::require_read() const {
-    // A directory, a device, a link, more than a lease can hold: no lease of ours or of the Go suite's.
-    const bool no_lease =
-        error == 0 || error == EISDIR || error == EINVAL || error == ENXIO || error == ELOOP || error == EFBIG;
-    if (!no_lease)
+    if (error != 0)
         throw os::Error(error, "read lease", address.text());
 }
 
@@ -35,21 +43,30 @@ std::optional<inet::Address> address_of(std::string_view name) {
 }
 
 std::optional<LeaseFile> read_lease(const os::Fd& dir, const inet::Address& address) {
+    struct stat status {};
+    LeaseFile file{.address = address, .owner = {}};
+    if (!look_at(dir, address, status)) {
+        file.error = errno;
+        return file.error == ENOENT ? std::nullopt : std::optional(file);
+    }
+    file.born = born_of(status);
+    file.foreign = !S_ISREG(status.st_mode);
+    if (file.foreign || status.st_size > most_content)
+        return file;
     try {
         const auto content = os::read_file_at(dir, address.text(), most_content);
         if (!content)
             return std::nullopt;
-        return LeaseFile{.address = address, .owner = std::string(os::trim(*content)), .born = born_of(dir, address)};
+        file.owner = os::trim(*content);
     } catch (const os::Error& error) {
-        return LeaseFile{.address = address, .owner = {}, .error = error.err()};
+        file.error = error.err();
     }
+    return file;
 }
 
 std::uint32_t born_of(const os::Fd& dir, const inet::Address& address) {
     struct stat status {};
-    if (::fstatat(dir.get(), address.text().c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return 0;
-    return static_cast<std::uint32_t>(os::hash_bytes(std::as_bytes(std::span(&status.st_ctim, 1)), 0)) | 1U;
+    return look_at(dir, address, status) ? born_of(status) : 0;
 }
 
 std::vector<inet::Address> list_leases(const os::Fd& dir) {
@@ -58,6 +75,18 @@ std::vector<inet::Address> list_leases(const os::Fd& dir) {
         if (const auto address = address_of(name))
             addresses.push_back(*address);
     return addresses;
+}
+
+void warn_of_foreign(const os::Fd& dir, const std::vector<inet::Address>& addresses) {
+    constexpr std::size_t most_named = 5;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(addresses.size(), most_named); ++i)
+        names += os::cat(" ", os::path_at(dir, addresses[i].text()));
+    if (addresses.size() > most_named)
+        names += os::cat(" and ", addresses.size() - most_named, " more");
+    if (!names.empty())
+        os::warn(os::cat("left alone, no regular files but with the names of leases:", names,
+                         "; remove them, and the addresses can be leased"));
 }
 
 std::string describe_owner(std::string_view owner) {

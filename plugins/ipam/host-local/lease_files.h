@@ -24,11 +24,12 @@ struct Owner {
 /// One lease file.
 struct LeaseFile {
     inet::Address address;
-    std::string owner; ///< the content, trimmed; empty: torn, its writer was killed before it wrote
+    std::string owner; ///< the content, trimmed; empty: torn, its writer was killed before it wrote, or no owner's
     std::uint32_t born = 0;
-    int error = 0; ///< errno of reading it; the address is taken all the same, by whom is not known
+    bool foreign = false; ///< a folder, link, FIFO, socket or device: the address is taken, and it is not touched
+    int error = 0;        ///< errno of reading it; the address is taken all the same, by whom is not known
 
-    /// Throws os::Error when the disk, not what lies there, is why it could not be read.
+    /// Throws os::Error when it could not be read.
     void require_read() const;
 };
 
@@ -40,6 +41,9 @@ struct LeaseFile {
 [[nodiscard]] std::uint32_t born_of(const os::Fd& dir, const inet::Address& address);
 /// Every address with a lease file, in the directory's order.
 [[nodiscard]] std::vector<inet::Address> list_leases(const os::Fd& dir);
+
+/// Names on stderr what has a lease's name and is none; no line when there is nothing.
+void warn_of_foreign(const os::Fd& dir, const std::vector<inet::Address>& addresses);
 
 /// "c1 (eth0)", for messages.
 [[nodiscard]] std::string describe_owner(std::string_view owner);

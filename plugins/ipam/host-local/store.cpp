@@ -248,7 +248,7 @@ void Store::release(const inet::Address& address, std::string_view owner) {
     if (!file)
         return;
     file->require_read();
-    if (file->error == 0 && file->owner == owner)
+    if (!file->foreign && file->owner == owner)
         remove(*file);
 }
 
@@ -259,7 +259,7 @@ void Store::remove(const LeaseFile& file) {
 }
 
 bool Store::is_dead(const LeaseFile& file) {
-    if (file.error != 0)
+    if (file.foreign || file.error != 0)
         return false;
     if (file.owner.empty())
         return true; // its writer held the lock that we hold now
@@ -280,6 +280,16 @@ std::vector<LeaseFile> Store::dead_in(const RangeSet& set) {
             dead.push_back(std::move(*file));
     }
     return dead;
+}
+
+std::vector<inet::Address> Store::foreign_in(const RangeSet& set) {
+    std::vector<inet::Address> foreign;
+    if (with_index([](Index& index) { return index.nobodys(); }) == 0)
+        return foreign;
+    for (const inet::Address& address : list_leases(dir_))
+        if (const auto file = set.contains(address) ? read_lease(dir_, address) : std::nullopt; file && file->foreign)
+            foreign.push_back(address);
+    return foreign;
 }
 
 bool Store::has_dead(const RangeSet& set) {

@@ -45,6 +45,11 @@ class Store {
     [[nodiscard]] bool is_dead(const LeaseFile& file);
     /// Removes the set's dead leases; how many there were.
     std::size_t give_up_dead(const RangeSet& set);
+    /// What keeps addresses of the set from being leased and is no lease.
+    [[nodiscard]] std::vector<inet::Address> foreign_in(const RangeSet& set);
+    void warn_of_foreign(const std::vector<inet::Address>& addresses) const {
+        host_local::warn_of_foreign(dir_, addresses);
+    }
     /// Whether the set has a dead lease.
     [[nodiscard]] bool has_dead(const RangeSet& set);
     /// Compares the index with the directory. true: it was wrong and has been made anew.
