@@ -49,7 +49,7 @@ std::optional<Result> Invocation::prev_result() const {
     const auto document = config.object("prevResult");
     if (!document)
         return std::nullopt;
-    return prefixed("could not parse prevResult: ", [&] { return Result::read(*document, version); });
+    return prefixed("could not parse prevResult: ", [&] { return Result::read(document->reencoded(), version); });
 }
 
 std::optional<Result> Invocation::prev_result_leniently() const {

@@ -2,6 +2,7 @@
 #include "cni/object.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -180,8 +181,15 @@ Object Object::parse(std::string_view json) {
 
 Object::Object() = default;
 
-Object::Object(std::shared_ptr<Document> document, const Node* node, const Node* page, std::string path)
-    : document_(std::move(document)), node_(node), known_(&document_->book[page]), path_(std::move(path)) {}
+Object::Object(std::shared_ptr<Document> document, const Node* node, const Node* page, std::string path, bool reencoded)
+    : document_(std::move(document)), node_(node), known_(&document_->book[page]), path_(std::move(path)),
+      reencoded_(reencoded) {}
+
+Object Object::reencoded() const {
+    Object copy = *this;
+    copy.reencoded_ = true;
+    return copy;
+}
 
 // The last one that is not null counts, as when Go's decoder goes over the same field again.
 const Node* Object::look_up(std::string_view key) const {
@@ -239,14 +247,25 @@ std::string Object::text(std::string_view key, std::string_view fallback) const 
     return find_text(key).value_or(std::string(fallback));
 }
 
+std::optional<std::int64_t> Object::integer(const Node& node) const {
+    if (const auto* const value = node.as<std::int64_t>())
+        return *value;
+    constexpr double most = 1LL << 53; // beyond, a double may be another number than was written
+    const auto* const number = reencoded_ ? node.as<json::Number>() : nullptr;
+    const double value = number == nullptr ? 0.5 : std::strtod(number->text.c_str(), nullptr);
+    if (!(value >= -most && value <= most) || static_cast<double>(static_cast<std::int64_t>(value)) != value)
+        return std::nullopt;
+    return static_cast<std::int64_t>(value);
+}
+
 std::optional<std::int64_t> Object::find_number(std::string_view key, std::int64_t min, std::int64_t max) const {
     const Node* const node = find(key);
     if (node == nullptr)
         return std::nullopt;
-    const auto* const value = node->as<std::int64_t>();
-    if (value == nullptr || *value < min || *value > max)
+    const auto value = integer(*node);
+    if (!value || *value < min || *value > max)
         refuse_at(path(key), node, range_words(min, max));
-    return *value;
+    return value;
 }
 
 std::int64_t Object::number(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
@@ -271,7 +290,7 @@ std::optional<Object> Object::object(std::string_view key) const {
     if (expect<Map>([&] { return path(key); }, node, "must be an object") == nullptr)
         return std::nullopt;
     const Node* const whole = united(key, node);
-    return Object(document_, whole, whole, path(key));
+    return Object(document_, whole, whole, path(key), reencoded_);
 }
 
 std::vector<Object> Object::objects_in(const Node& list, const std::string& path) const {
@@ -280,7 +299,7 @@ std::vector<Object> Object::objects_in(const Node& list, const std::string& path
     for (const Node& item : *list.as<List>()) {
         std::string item_path = element(path, found.size());
         (void)expect<Map>([&] { return item_path; }, &item, "must be an object");
-        found.push_back(Object(document_, &item, &list, std::move(item_path)));
+        found.push_back(Object(document_, &item, &list, std::move(item_path), reencoded_));
     }
     return found;
 }

@@ -30,6 +30,10 @@ class Object {
     [[nodiscard]] static Object parse(std::string_view json);
     Object(); ///< empty
 
+    /// The same object as it is after Go has decoded it into a map and encoded that again, which it does to a
+    /// prevResult: in it and below, 2.0 and 1e3 are integers.
+    [[nodiscard]] Object reencoded() const;
+
     [[nodiscard]] bool has(std::string_view key) const; ///< there and not null
     [[nodiscard]] bool flag(std::string_view key, bool fallback = false) const;
     [[nodiscard]] std::string text(std::string_view key, std::string_view fallback = {}) const;
@@ -70,7 +74,9 @@ class Object {
   private:
     struct Document;
     struct KnownKeys;
-    Object(std::shared_ptr<Document> document, const json::Node* node, const json::Node* page, std::string path);
+    Object(std::shared_ptr<Document> document, const json::Node* node, const json::Node* page, std::string path,
+           bool reencoded = false);
+    [[nodiscard]] std::optional<std::int64_t> integer(const json::Node& node) const;
     [[nodiscard]] const json::Node* find(std::string_view key) const;
     [[nodiscard]] const json::Node* look_up(std::string_view key) const;
     [[nodiscard]] const json::Node* united(std::string_view key, const json::Node* last) const;
@@ -79,6 +85,7 @@ class Object {
     const json::Node* node_ = nullptr;
     KnownKeys* known_ = nullptr; ///< of the document's book
     std::string path_;
+    bool reencoded_ = false;
 };
 
 } // namespace cni

@@ -82,13 +82,13 @@ Interface read_interface(const Object& object) {
             .pci_id = object.text("pciID")};
 }
 
-// 0.3.0 to 1.1.0: lists. What an older one may not have does no harm.
+// 1.0.0 and 1.1.0: lists.
 Result read_lists(const Object& document) {
     Result result;
     for (const Object& interface : document.objects("interfaces"))
         result.interfaces.push_back(read_interface(interface));
     for (const Object& ip : document.objects("ips")) {
-        (void)ip.text("version"); // up to 0.4.0; the address itself tells
+        ip.accept_all("version"); // a word of the older ones, which many plugins still say
         result.ips.push_back({.interface = ip.find_number("interface", any_min, any_max),
                               .address = require_prefix(ip, "address"),
                               .gateway = find_address(ip, "gateway")});
@@ -98,13 +98,21 @@ Result read_lists(const Object& document) {
     return result;
 }
 
+// 0.3.0 to 0.4.0: the same with the version of each address, though the address itself tells it. What these may not
+// have does no harm.
+Result read_lists_with_versions(const Object& document) {
+    for (const Object& ip : document.objects("ips"))
+        (void)ip.text("version");
+    return read_lists(document);
+}
+
 constexpr std::array<std::string_view, 3> by_family{"", "0.1.0", "0.2.0"};
 constexpr std::array<std::string_view, 3> with_versioned_ips{"0.3.0", "0.3.1", "0.4.0"};
 constexpr std::array<std::string_view, 2> current{"1.0.0", "1.1.0"};
 
 Shape shape_of(std::string_view version) {
-    for (const Shape& shape :
-         {Shape{by_family, read_by_family}, Shape{with_versioned_ips, read_lists}, Shape{current, read_lists}}) {
+    for (const Shape& shape : {Shape{by_family, read_by_family}, Shape{with_versioned_ips, read_lists_with_versions},
+                               Shape{current, read_lists}}) {
         if (std::ranges::find(shape.versions, version) != shape.versions.end())
             return shape;
     }

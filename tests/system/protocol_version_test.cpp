@@ -210,6 +210,50 @@ TEST_CASE("protocol: a prevResult of another shape than the config's is refused"
     CHECK_MESSAGE(contains(answer.msg(), "but unmarshalled CNIVersion is \"0.4.0\""), answer.msg());
 }
 
+TEST_CASE("protocol: from 1.0.0 on `version` of a prevResult's address is no key, whatever it is") {
+    World world;
+    world.netns("c1");
+    for (const json& version : {json(4), json("x"), json(true), json::array(), json{{"a", 1}}}) {
+        CAPTURE(version.dump());
+        for (const std::string plugin : {"portmap", "tuning"}) {
+            json prev = prev_result("1.0.0");
+            prev["ips"][0]["version"] = version;
+            const Answer answer = invoke(call_of(plugin, "ADD", {{"prevResult", prev}}));
+            REQUIRE_MESSAGE(answer.ok(), answer.out);
+            CHECK(answer.document() == prev_result("1.0.0"));
+            CHECK(!contains(answer.err, "version"));
+        }
+    }
+    json prev = prev_result("0.4.0");
+    prev["ips"][0]["version"] = 4;
+    const Answer answer = invoke(call_of("portmap", "ADD", {{"cniVersion", "0.4.0"}, {"prevResult", prev}}));
+    CHECK(answer.status == 1);
+}
+
+// libcni decodes it into a map, and encodes that before it reads it. The rest of a config it reads as it is.
+TEST_CASE("protocol: whole numbers of a prevResult may be written as 2.0 or 1e3") {
+    World world;
+    world.netns("c1");
+    for (const std::string number : {"2.0", "0.2e1", "20e-1", "2"}) {
+        CAPTURE(number);
+        for (const std::string plugin : {"portmap", "tuning"}) {
+            json config = config_of(plugin);
+            config["prevResult"]["ips"][0]["interface"] = "NUMBER";
+            std::string text = config.dump();
+            text.replace(text.find("\"NUMBER\""), 8, number);
+            const Answer answer = invoke(with_stdin(text, plugin));
+            REQUIRE_MESSAGE(answer.ok(), answer.out);
+            CHECK(answer.document()["ips"][0]["interface"].dump() == "2");
+        }
+    }
+    for (const std::string number : {"2.5", "1e30", "\"2\""}) {
+        CAPTURE(number);
+        json config = config_of("portmap");
+        config["prevResult"]["ips"][0]["interface"] = json::parse(number);
+        CHECK(invoke(with_stdin(config.dump(), "portmap")).status == 1);
+    }
+}
+
 TEST_CASE("protocol: under 0.2.0 a prevResult without addresses is handed on by a chained plugin") {
     World world;
     world.netns("c1");

@@ -113,6 +113,21 @@ TEST_CASE("a wrong type or value names the key path, what was found and what is 
           R"(999 key "ipam.ranges[1]" is a number (5): must be a list of objects)");
 }
 
+TEST_CASE("what Go encodes again may have whole numbers with a point or an exponent, at every level") {
+    const Object given = Object::parse(R"({"a":2.0,"b":[{"c":{"d":-1e3}}],"half":0.5,"most":9007199254740992.0,
+        "more":9007199254740994.0,"whole":9223372036854775807,"text":"2.0"})");
+    CHECK(!thrown([&] { (void)given.number("a", 0, 0, 9); }).empty());
+    const Object again = given.reencoded();
+    CHECK(again.number("a", 0, 0, 9) == 2);
+    CHECK(again.objects("b").at(0).object("c")->number("d", 0, -1000, 0) == -1000);
+    CHECK(again.number("most", 0, INT64_MIN, INT64_MAX) == 9007199254740992);
+    CHECK(again.number("whole", 0, INT64_MIN, INT64_MAX) == INT64_MAX);
+    for (const std::string key : {"half", "more", "text"})
+        CHECK(thrown([&] { (void)again.number(key, 0, INT64_MIN, INT64_MAX); }).ends_with("must be an integer"));
+    CHECK(thrown([&] { (void)again.number("a", 0, 3, 9); }) ==
+          R"(999 key "a" is a number (2.0): must be an integer from 3 to 9)");
+}
+
 TEST_CASE("paths lead through objects and lists") {
     const Object config = Object::parse(R"({"ipam": {"ranges": [[{"subnet": "x"}], [{"subnet": "a"}, null]]}})");
     const auto ranges = config.object("ipam")->object_lists("ranges");

@@ -451,6 +451,13 @@ TEST_CASE("wrong values are told with their path") {
           R"(key "ips[0].interface" is a string ("0"): must be an integer)");
 }
 
+TEST_CASE("the version of an address is a key up to 0.4.0 only") {
+    const std::string document = R"({"ips":[{"address":"10.0.0.1/8","version":4}]})";
+    CHECK(failure(document, "0.4.0") == R"(key "ips[0].version" is a number (4): must be a string)");
+    for (const std::string version : {"1.0.0", "1.1.0"})
+        CHECK(read(document, version).ips.size() == 1);
+}
+
 TEST_CASE("names that are not UTF-8 do not break the document") {
     cni::Result result;
     result.interfaces = {{.name = "a\xff\"\n\x01"}};
