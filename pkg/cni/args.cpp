@@ -20,7 +20,7 @@ bool parse_bool(std::string_view pair, std::string_view value) {
     if (word == "0" || word == "false")
         return false;
     throw Error(os::cat("ARGS: error parsing value of pair ", os::quote(pair),
-                        ": boolean unmarshal error: invalid input ", value));
+                        ": boolean unmarshal error: invalid input ", word));
 }
 
 std::string quote_all(const std::vector<std::string_view>& pairs) {

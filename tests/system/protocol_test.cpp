@@ -423,9 +423,12 @@ TEST_CASE("protocol: unknown CNI_ARGS are refused unless IgnoreUnknown says othe
 TEST_CASE("protocol: CNI_ARGS with a broken boolean") {
     World world;
     Call call = call_of("host-local");
-    call.args = "IgnoreUnknown=x";
-    refused(invoke(call), 999,
-            "ARGS: error parsing value of pair \"IgnoreUnknown=x\": boolean unmarshal error: invalid input x");
+    for (const auto& [value, word] : {std::pair{"x", "x"}, {"T", "t"}, {"YES", "yes"}}) {
+        const std::string pair = std::string("IgnoreUnknown=") + value;
+        call.args = pair;
+        refused(invoke(call), 999,
+                "ARGS: error parsing value of pair \"" + pair + "\": boolean unmarshal error: invalid input " + word);
+    }
 }
 
 TEST_CASE("protocol: the order of errors is environment, input, verb, version, then the plugin's own") {

@@ -179,6 +179,8 @@ TEST_CASE("CNI_ARGS are read as the Go suite reads them") {
     CHECK(failure("a=1;IgnoreUnknown=false") == R"(999 ARGS: unknown args ["a=1"])");
     CHECK(failure("IgnoreUnknown=x") ==
           R"(999 ARGS: error parsing value of pair "IgnoreUnknown=x": boolean unmarshal error: invalid input x)");
+    CHECK(failure("IgnoreUnknown=T") ==
+          R"(999 ARGS: error parsing value of pair "IgnoreUnknown=T": boolean unmarshal error: invalid input t)");
 }
 
 // ---- versions
