@@ -52,10 +52,11 @@ TEST_CASE("tuning: txQLen is set, 0 included, checked and put back") {
     World world;
     const std::string c1 = with_eth0(world);
     const json before = link_of(c1);
-    for (const int length : {0, 7}) {
+    for (const std::uint32_t length : {0U, 7U, 2147483648U, 4294967295U}) { // all that the kernel takes
         CAPTURE(length);
         REQUIRE(invoke(tuning("ADD", {{"txQLen", length}})).ok());
-        CHECK(json::parse(sh("ip -j link show eth0", c1))[0].value("txqlen", 0) == length);
+        const json link = json::parse(sh("ip -j link show eth0", c1))[0];
+        CHECK(static_cast<std::uint32_t>(link.value("txqlen", std::int64_t{0})) == length); // ip(8) knows negative ones
         CHECK(invoke(tuning("CHECK", {{"txQLen", length}})).ok());
         CHECK(invoke(tuning("CHECK", {{"txQLen", 9}})).msg() ==
               "Error: Tuning configured Transmit Queue Length of eth0 is 9, current value is " +

@@ -44,7 +44,7 @@ void read_keys(const cni::Object& object, Config& config) {
     config.link.mtu = static_cast<unsigned>(object.number("mtu", config.link.mtu, 0, INT32_MAX));
     if (object.has("allmulti"))
         config.link.allmulti = object.flag("allmulti");
-    if (const auto length = object.find_number("txQLen", 0, INT32_MAX))
+    if (const auto length = object.find_number("txQLen", 0, UINT32_MAX))
         config.link.tx_queue_length = static_cast<unsigned>(*length);
 }
 

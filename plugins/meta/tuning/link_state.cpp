@@ -98,7 +98,7 @@ std::optional<LinkState> read(std::string_view json) {
         state.mtu = static_cast<unsigned>(object.number("mtu", 0, 0, INT32_MAX));
         if (object.has("allmulti"))
             state.allmulti = object.flag("allmulti");
-        if (const auto length = object.find_number("txQLen", 0, INT32_MAX))
+        if (const auto length = object.find_number("txQLen", 0, UINT32_MAX))
             state.tx_queue_length = static_cast<unsigned>(*length);
         return state;
     } catch (const cni::Error&) {
