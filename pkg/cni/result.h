@@ -19,6 +19,7 @@ struct Interface {
     std::string name, mac;
     std::uint32_t mtu = 0;
     std::string sandbox, socket_path, pci_id;
+    bool null = false; ///< such an element of the list, handed on as it is
 };
 
 struct IpConfig {
@@ -32,6 +33,7 @@ struct Route {
     std::optional<inet::Address> gw;
     std::int64_t mtu = 0, advmss = 0, priority = 0;
     std::optional<std::int64_t> table, scope;
+    bool null = false; ///< as in Interface
 };
 
 struct Dns {

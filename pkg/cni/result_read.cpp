@@ -79,7 +79,8 @@ Interface read_interface(const Object& object) {
             .mtu = static_cast<std::uint32_t>(object.number("mtu", 0, 0, UINT32_MAX)),
             .sandbox = object.text("sandbox"),
             .socket_path = object.text("socketPath"),
-            .pci_id = object.text("pciID")};
+            .pci_id = object.text("pciID"),
+            .null = object.is_null()};
 }
 
 // 1.0.0 and 1.1.0: lists.
@@ -149,6 +150,7 @@ Route read_route(const Object& object) {
     route.priority = object.number("priority", 0, any_min, any_max);
     route.table = object.find_number("table", any_min, any_max);
     route.scope = object.find_number("scope", any_min, any_max);
+    route.null = object.is_null();
     return route;
 }
 

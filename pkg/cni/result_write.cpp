@@ -87,6 +87,8 @@ void Writer::put_dns(Members& members, const Dns& given) const {
 }
 
 std::string Writer::interface(const Interface& interface) const {
+    if (interface.null)
+        return "null";
     Members members{{"name", json::literal(interface.name)}};
     put_text(members, "mac", interface.mac);
     put_text(members, "sandbox", interface.sandbox);
@@ -109,6 +111,8 @@ std::string Writer::ip(const IpConfig& ip) const {
 }
 
 std::string Writer::route(const Route& route, unsigned depth) const {
+    if (route.null)
+        return "null";
     Members members{{"dst", json::literal(route.dst ? route.dst->text() : "<nil>")}};
     put_address(members, "gw", route.gw);
     if (has_lists()) {

@@ -254,6 +254,25 @@ TEST_CASE("protocol: whole numbers of a prevResult may be written as 2.0 or 1e3"
     }
 }
 
+// As {"dst": "<nil>"} the Go suite's next plugin would refuse it.
+TEST_CASE("protocol: null among a prevResult's routes and interfaces is handed on") {
+    World world;
+    world.netns("c1");
+    for (const std::string plugin : {"portmap", "tuning"}) {
+        for (const std::string version : {"0.4.0", "1.0.0"}) {
+            CAPTURE(plugin);
+            CAPTURE(version);
+            json prev = prev_result(version);
+            prev["routes"].push_back(nullptr);
+            if (version == "1.0.0")
+                prev["interfaces"].push_back(nullptr);
+            const Answer answer = invoke(call_of(plugin, "ADD", {{"cniVersion", version}, {"prevResult", prev}}));
+            REQUIRE_MESSAGE(answer.ok(), answer.out);
+            CHECK(answer.document() == prev);
+        }
+    }
+}
+
 TEST_CASE("protocol: under 0.2.0 a prevResult without addresses is handed on by a chained plugin") {
     World world;
     world.netns("c1");
