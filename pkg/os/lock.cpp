@@ -94,12 +94,12 @@ std::string describe_holder(const Fd& file) {
 
 } // namespace
 
-Fd lock_file_at(const Fd& dir, const std::string& name, const Deadline& deadline) {
+Fd lock_file_at(const Fd& dir, const std::string& name, const Deadline& deadline, bool create) {
     if (!is_component(name))
         throw Error(EINVAL, "lock", quote(name));
     // Not blocking: somebody may have put a FIFO there.
-    constexpr int flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    Fd file(::openat(dir.get(), name.c_str(), flags, 0750));
+    constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    Fd file(::openat(dir.get(), name.c_str(), flags | (create ? O_CREAT : 0), 0750));
     if (!file)
         throw Error(errno, "open", path_at(dir, name));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0)

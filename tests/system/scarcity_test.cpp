@@ -3,6 +3,7 @@
 // leaves nothing half done.
 #include <doctest/doctest.h>
 
+#include "host_local_call.h"
 #include "protocol_call.h"
 
 using namespace test;
@@ -134,6 +135,32 @@ TEST_CASE("scarcity: without an inode left, at each file that an ADD makes, noth
         check_nothing_left();
     }
     CHECK(worked);
+}
+
+// They wanted to make the lock, where an ADD had failed to.
+TEST_CASE("scarcity: a network whose folder has neither lock nor lease is nothing to DEL and GC") {
+    World world;
+    sh("mkdir -p " + data_dir + "; mount -t tmpfs -o nr_inodes=3 none " + data_dir); // itself, one, and the folder
+    sh("touch " + data_dir + "/other");
+    json config = small_pool();
+    config["cniVersion"] = "1.1.0";
+    CHECK(contains(hl("ADD", config).msg(), "lock: no space left on device"));
+    const Answer removed = hl("DEL", config);
+    CHECK_MESSAGE(removed.ok(), removed.out);
+    config["cni.dev/valid-attachments"] = json::array();
+    Call collect = hl_call("GC", config, "", "");
+    collect.netns = "";
+    const Answer collected = invoke(collect);
+    CHECK_MESSAGE(collected.ok(), collected.out);
+
+    sh("mount -o remount,nr_inodes=100 " + data_dir);
+    CHECK(hl("DEL", config).ok());
+    CHECK(invoke(collect).ok());
+    CHECK(sh("find " + net_dir) == net_dir + "\n");
+
+    sh("printf 'c1\\r\\neth0' > " + net_dir + "/10.9.0.5"); // a lease counts without a lock
+    CHECK(hl("DEL", config).ok());
+    CHECK(leases("net").empty());
 }
 
 TEST_CASE("scarcity: a read-only data dir is told by ADD and DEL, and what can be done is done") {

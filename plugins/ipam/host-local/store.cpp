@@ -67,15 +67,27 @@ Stamp put_stamp(const os::Fd& dir) {
     return after.seconds == now.tv_sec && after.nanoseconds == now.tv_nsec ? after : Stamp{};
 }
 
-os::Fd lock(const os::Fd& dir, const std::string& network) {
+os::Fd lock(const os::Fd& dir, const std::string& network, bool create) {
     try {
-        return os::lock_file_at(dir, "lock", os::Deadline::in(lock_patience));
+        return os::lock_file_at(dir, "lock", os::Deadline::in(lock_patience), create);
     } catch (const os::Error& error) {
         if (error.err() != ETIMEDOUT)
             throw;
         throw cni::Error(cni::Code::try_again_later,
                          os::cat("cannot lock the leases of network ", network, ": ", error.what()));
     }
+}
+
+/// Not locked when there is neither a lock nor a lease: whoever made the folder came no further, perhaps because the
+/// file system has no inode left.
+std::optional<os::Fd> lock_used(const os::Fd& dir, const std::string& network) {
+    try {
+        return lock(dir, network, false);
+    } catch (const os::Error& error) {
+        if (error.err() != ENOENT)
+            throw;
+    }
+    return list_leases(dir).empty() ? std::nullopt : std::optional(lock(dir, network, true));
 }
 
 /// Whether the former index, of this boot or of another, shows the lease to be older than this boot.
@@ -101,8 +113,8 @@ std::string cursor_name(std::size_t set) {
 
 } // namespace
 
-Store::Store(os::Fd root, os::Fd dir, std::string network)
-    : root_(std::move(root)), dir_(std::move(dir)), lock_(lock(dir_, network)), network_(std::move(network)),
+Store::Store(os::Fd root, os::Fd dir, os::Fd lock, std::string network)
+    : root_(std::move(root)), dir_(std::move(dir)), lock_(std::move(lock)), network_(std::move(network)),
       boot_id_(read_boot_id()) {}
 
 std::unique_ptr<Store> Store::open(const std::string& data_dir, const std::string& network) {
@@ -110,14 +122,18 @@ std::unique_ptr<Store> Store::open(const std::string& data_dir, const std::strin
     os::Fd dir = os::make_dir_at(root, network, 0755);
     warn_if_others_may_write(root, data_dir);
     warn_if_others_may_write(dir, os::cat(data_dir, "/", network));
-    return std::unique_ptr<Store>(new Store(std::move(root), std::move(dir), network));
+    os::Fd locked = lock(dir, network, true);
+    return std::unique_ptr<Store>(new Store(std::move(root), std::move(dir), std::move(locked), network));
 }
 
 std::unique_ptr<Store> Store::open_existing(const std::string& data_dir, const std::string& network) {
     try {
         os::Fd root = os::open_dir(data_dir);
         auto dir = os::open_dir_at(root, network);
-        return dir ? std::unique_ptr<Store>(new Store(std::move(root), std::move(*dir), network)) : nullptr;
+        auto locked = dir ? lock_used(*dir, network) : std::nullopt;
+        if (!locked)
+            return nullptr;
+        return std::unique_ptr<Store>(new Store(std::move(root), std::move(*dir), std::move(*locked), network));
     } catch (const os::Error& error) {
         if (error.err() == ENOENT || error.err() == ENOTDIR)
             return nullptr;

@@ -23,7 +23,8 @@ class Store {
   public:
     /// Creates the directory when missing. Throws cni::Error(try_again_later) when the lock stays taken.
     [[nodiscard]] static std::unique_ptr<Store> open(const std::string& data_dir, const std::string& network);
-    /// Null when the network has no directory: it holds no leases.
+    /// Null when the network has no directory, or one without lock and leases: there is nothing to look at or give
+    /// back.
     [[nodiscard]] static std::unique_ptr<Store> open_existing(const std::string& data_dir, const std::string& network);
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -60,7 +61,7 @@ class Store {
     void set_last_reserved(std::size_t set, const inet::Address& address);
 
   private:
-    Store(os::Fd root, os::Fd dir, std::string network);
+    Store(os::Fd root, os::Fd dir, os::Fd lock, std::string network);
     [[nodiscard]] Index& index();
     [[nodiscard]] std::optional<Index> load_index() const;
     template <typename Action> auto with_index(Action&& action);
