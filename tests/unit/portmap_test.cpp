@@ -504,7 +504,15 @@ TEST_CASE("portmap rules: only traffic to this host is looked up, the mapping of
                     "\tdnat ip to meta l4proto . th dport map @hostports4\n"
                     "\tmeta l4proto . th dport vmap @range_conditions4\n"
                     "\tdnat ip to meta l4proto . th dport map @hostranges4\n") != std::string::npos);
-    CHECK(text.find("\tfib daddr type local jump hostports\n") != std::string::npos);
+    CHECK(text.find("chain hostports_prerouting {\n"
+                    "\ttype nat hook 0 priority -100; policy accept;\n"
+                    "\tip daddr 127.0.0.0/8 return\n"
+                    "\tfib daddr type local jump hostports\n"
+                    "}\n"
+                    "chain hostports_output {\n"
+                    "\ttype nat hook 3 priority -100; policy accept;\n"
+                    "\tfib daddr type local jump hostports\n"
+                    "}\n") != std::string::npos);
     CHECK(text.find("\tiifname @localnet ip saddr 127.0.0.0/8 drop\n"
                     "\tiifname @localnet ip daddr 127.0.0.0/8 drop\n") != std::string::npos);
 }

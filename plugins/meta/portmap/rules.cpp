@@ -72,14 +72,23 @@ nft::Chain lookup_chain() {
     return chain;
 }
 
+inet::Prefix loopback() {
+    return {.address = *inet::Address::parse("127.0.0.0"), .length = 8};
+}
+
 nft::Chain entry_chain(const std::string& chain, std::uint32_t hook) {
     return {.name = chain,
             .hook = nft::Hook{.type = "nat", .number = hook, .priority = NF_IP_PRI_NAT_DST},
             .rules = {Rule(chain).destination_is_local().jump("hostports")}};
 }
 
-inet::Prefix loopback() {
-    return {.address = *inet::Address::parse("127.0.0.0"), .length = 8};
+// What is sent to 127.0.0.0/8 from outside comes by here before the kernel drops it as a martian; led elsewhere it
+// would be none any more. The host's own packets have been through the output hook. (To ::1 nothing comes as far as
+// this.)
+nft::Chain prerouting_chain() {
+    nft::Chain chain = entry_chain("hostports_prerouting", NF_INET_PRE_ROUTING);
+    chain.rules.insert(chain.rules.begin(), Rule(chain.name).prefix(Selector::ip_daddr, loopback()).leave());
+    return chain;
 }
 
 // Only answers that would not come back this way need it: from the same subnet, or to an address of every host.
@@ -187,12 +196,8 @@ nft::Fragment fragment() {
     fragment.sets.push_back({.name = localnet, .key = {Field::ifname}, .data = {}});
     fragment.sets.push_back({.name = companions, .key = {Field::mark, Field::mark}, .data = {}});
     fragment.sets.push_back({.name = mapped_attachments, .key = {Field::mark, Field::mark}, .data = {Field::mark}});
-    fragment.chains = {lookup_chain(),
-                       entry_chain("hostports_prerouting", NF_INET_PRE_ROUTING),
-                       entry_chain("hostports_output", NF_INET_LOCAL_OUT),
-                       subnets_chain(ipv4),
-                       subnets_chain(ipv6),
-                       hairpin_chain(),
+    fragment.chains = {lookup_chain(),      prerouting_chain(),  entry_chain("hostports_output", NF_INET_LOCAL_OUT),
+                       subnets_chain(ipv4), subnets_chain(ipv6), hairpin_chain(),
                        localnet_chain()};
     return fragment;
 }
