@@ -93,7 +93,7 @@ void add_accepted(Socket& socket, const std::string& owner, std::span<const inet
     for (const inet::Address& address : addresses)
         wanted.elements.push_back(element_for(address, owner));
     wanted.elements.push_back(record(owner, addresses));
-    (void)create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
+    create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
         os::warn(os::cat("accepting the traffic of the same address was asked for by ", theirs.owner,
                          " too: it has gone without a DEL, or its subnet overlaps with this network's"));
         return true;

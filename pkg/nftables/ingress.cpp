@@ -103,8 +103,8 @@ void set_ingress(Socket& socket, const std::string& network, const std::string& 
     std::vector<Element> missing = elements(network, bridge, policy);
     // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
     std::erase_if(missing, [&](const Element& e) { return find(socket, base.table, e.set, e.key).has_value(); });
-    (void)create_owned(socket, {.fragment = &base, .elements = std::move(missing)},
-                       [](const Element&, const Element&) { return false; });
+    create_owned(socket, {.fragment = &base, .elements = std::move(missing)},
+                 [](const Element&, const Element&) { return false; });
 }
 
 std::string missing_ingress(Socket& socket, const std::string& bridge, Ingress policy) {
@@ -125,8 +125,8 @@ void isolate_ports(Socket& socket, const std::string& owner, const Isolation& is
         if (gateway && !find(socket, base.table, gateways, gateway->key))
             wanted.push_back(*gateway);
         // A port is the container's who has it now.
-        (void)create_owned(socket, {.fragment = &base, .elements = std::move(wanted)},
-                           [](const Element& ours, const Element&) { return ours.set == ports_set; });
+        create_owned(socket, {.fragment = &base, .elements = std::move(wanted)},
+                     [](const Element& ours, const Element&) { return ours.set == ports_set; });
     } catch (const Error& error) {
         if (!is_unsupported(error.err()) && error.err() != ENOENT)
             throw;

@@ -81,7 +81,7 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
                                        .verdict = Within::accept});
         wanted.elements.push_back(element_for(address.address, owner));
     }
-    (void)create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
+    create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
         if (network_of(theirs.owner) != network_of(owner))
             os::warn(os::cat("masquerading for the same address was asked for by ", theirs.owner,
                              " too: its subnet overlaps with this network's"));

@@ -65,8 +65,8 @@ struct Yielded {
 };
 
 // Sorts out what is in the way: ours as it should be is dropped from `missing`, what may be replaced goes to
-// `replaced`, what we yield to is noted. Returns whether any was ours.
-bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,
+// `replaced`, what we yield to is noted. When any is ours, what is outdated goes there as well.
+void settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::vector<Element>& replaced,
             Yielded& yielded, Wanted& wanted) {
     std::vector<Element>& missing = wanted.elements;
     bool any_own = false;
@@ -92,7 +92,12 @@ bool settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
             }
         }
     }
-    return any_own;
+    if (!any_own || !wanted.outdated)
+        return;
+    for (Element& old : std::exchange(wanted.outdated, {})()) {
+        if (!contains(replaced, old))
+            replaced.push_back(std::move(old));
+    }
 }
 
 std::vector<Overlap> overlaps_of(Socket& socket, const Wanted& wanted, const std::vector<Element>& elements) {
@@ -138,26 +143,25 @@ Schema schema_of(Socket& socket, const Fragment& fragment) {
     return entry->data == hash ? Schema::current : Schema::other;
 }
 
-bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
+void create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
     std::vector<Element>& missing = wanted.elements;
     std::vector<Element> replaced;
     Yielded yielded;
     const bool intervals = std::ranges::any_of(missing, is_interval);
-    bool anew = false, been_here = false;
+    bool anew = false;
     for (int tries = 0, restarts = 0;;) {
         const bool guarded = intervals || !replaced.empty() || !yielded.to.empty();
         const std::uint32_t generation = guarded ? socket.generation() : 0;
         replaced = still_there(socket, wanted.fragment->table, replaced);
         if (still_there(socket, wanted.fragment->table, yielded.to).size() != yielded.to.size())
             missing = std::exchange(yielded, {}).missing; // nobody is there to yield to
-        if (settle(overlaps_of(socket, wanted, missing), on_taken, replaced, yielded, wanted))
-            been_here = true;
+        settle(overlaps_of(socket, wanted, missing), on_taken, replaced, yielded, wanted);
         if (!guarded && !(replaced.empty() && yielded.to.empty()))
             continue; // this time with a generation
         Transaction batch(socket, wanted.fragment->table);
         Attempt(socket, wanted).build(batch, anew, replaced, missing);
         if (batch.empty())
-            return been_here;
+            return;
         if (guarded)
             batch.only_if_generation(generation);
         try {
@@ -170,12 +174,10 @@ bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
                 throw;
             anew = anew || error.err() == ENOENT;
         }
-        if (settle(holders(socket, wanted, batch.taken()), on_taken, replaced, yielded, wanted))
-            been_here = true;
+        settle(holders(socket, wanted, batch.taken()), on_taken, replaced, yielded, wanted);
     }
     if (!intervals)
         refuse_late_overlaps(overlaps_of(socket, wanted, missing), on_taken);
-    return been_here;
 }
 
 std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,

@@ -37,11 +37,13 @@ struct Wanted {
     /// `on_taken`, for that to throw: the elements are there by then.
     FindOverlaps find_overlaps;
     Instead instead;
+    /// Asked once, when elements turn out to be the owner's own already: what else of his is to go, in the same batch.
+    std::function<std::vector<Element>()> outdated;
 };
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content
-/// of our own is replaced without asking. Returns whether there was any of our own: the owner has been here before.
-bool create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken);
+/// of our own is replaced without asking.
+void create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken);
 
 /// Which of the given keys are there and belong to `owner`; the rest of the sets is never looked at.
 [[nodiscard]] std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,

@@ -51,9 +51,8 @@ void add_spoof_check(Socket& socket, const std::string& owner, const std::string
     remove_spoof_check(socket, owner, host_veth); // the MAC of an ADD that was killed must not stay allowed
     const Fragment base = fragment();
     // The veth is ours alone: whatever is there under its name is left over.
-    (void)create_owned(socket,
-                       {.fragment = &base, .elements = {allowed(owner, host_veth, mac), guarded(owner, host_veth)}},
-                       [](const Element&, const Element&) { return true; });
+    create_owned(socket, {.fragment = &base, .elements = {allowed(owner, host_veth, mac), guarded(owner, host_veth)}},
+                 [](const Element&, const Element&) { return true; });
 }
 
 void remove_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth) {

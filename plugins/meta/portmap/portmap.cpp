@@ -69,15 +69,16 @@ std::vector<nft::Element> wanted_elements(const cni::Invocation& call, const Con
     return wanted;
 }
 
-// An earlier ADD of this attachment, which nobody undid, may have had other mappings.
-void remove_others(nft::Socket& nftables, const std::vector<nft::Element>& wanted, const std::string& owner) {
+/// Of an earlier ADD of this attachment, which nobody undid and which had other mappings.
+std::vector<nft::Element> outdated(nft::Socket& nftables, const std::vector<nft::Element>& wanted,
+                                   const std::string& owner) {
     std::vector<nft::Element> own = portmap::list_own(nftables, owner);
     std::erase_if(own, [&](const nft::Element& element) {
         const auto live = portmap::as_live(element);
         return nft::contains(wanted, live.empty() ? element : live.front()) ||
                nft::same_place(element, portmap::companion_key(owner));
     });
-    remove(nftables, own, owner);
+    return own;
 }
 
 [[noreturn]] void refuse(const portmap::Mapped& ours, const nft::Element& theirs) {
@@ -139,16 +140,19 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
                        .find_overlaps = portmap::find_overlaps,
                        .instead = portmap::wait_behind};
     const portmap::Asker asker{.owner = call.owner(), .home = elements.back().note};
+    std::vector<nft::Element> others;
     try {
         nft::Socket nftables;
+        // In one batch with the new record, by which DEL knows what there is.
+        wanted.outdated = [&] { return others = outdated(nftables, elements, call.owner()); };
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
-        if (nft::create_owned(nftables, std::move(wanted), OnTaken(nftables, call, asker)))
-            remove_others(nftables, elements, call.owner());
+        nft::create_owned(nftables, std::move(wanted), OnTaken(nftables, call, asker));
     } catch (const nft::Error& error) {
         throw cni::Error(os::cat("unable to set up nftables rules for port mappings: ", error.what()));
     }
+    portmap::forget_flows_to_container(others);
 }
 
 // Loopback addresses become routable on the device only once the guard keeps its neighbours off them.
@@ -187,11 +191,11 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
     if (maps_nothing(config, targets))
         return *config.prev_result;
 
-    const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
     undo.push("port mappings", [call] {
         nft::Socket nftables;
         withdraw(nftables, call);
     });
+    const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
     publish(call, config, targets, device);
     if (device)
         route_loopback(*device);

@@ -195,7 +195,7 @@ std::vector<nft::Element> hand_over(nft::Socket& nftables, const Asker& leaving,
         for (const nft::Element& one : waits)
             std::ranges::move(as_live(one), std::back_inserter(wanted.elements));
         nft::keep_one_of_each(wanted.elements);
-        (void)nft::create_owned(nftables, std::move(wanted), on_taken);
+        nft::create_owned(nftables, std::move(wanted), on_taken);
         remove_what_is_live(nftables, std::move(waits), owner);
     }
     return given;
