@@ -57,8 +57,8 @@ Element element_for(const inet::Address& address, const std::string& owner) {
     return {.set = names_for(address.family()).set, .key = key_of(address), .owner = owner};
 }
 
-std::vector<std::string> sets() {
-    return {names_for(Family::v4).set, names_for(Family::v6).set};
+SubnetRule rule_for(const inet::Prefix& address) {
+    return {.chain = names_for(address.address.family()).within, .subnet = address.masked(), .verdict = Within::accept};
 }
 
 // "net/container/ifname" or "#net-…": what comes before belongs to the network.
@@ -76,9 +76,7 @@ void add_masquerade(Socket& socket, const std::string& owner, std::span<const in
     const Fragment base = fragment();
     Wanted wanted{.fragment = &base};
     for (const inet::Prefix& address : addresses) {
-        wanted.subnet_rules.push_back({.chain = names_for(address.address.family()).within,
-                                       .subnet = address.masked(),
-                                       .verdict = Within::accept});
+        wanted.subnet_rules.push_back(rule_for(address));
         wanted.elements.push_back(element_for(address.address, owner));
     }
     create_owned(socket, std::move(wanted), [&](const Element&, const Element& theirs) {
@@ -96,23 +94,24 @@ void remove_masquerade(Socket& socket, const std::string& owner, std::span<const
             keys.push_back(element_for(address, owner));
         const std::size_t removed = remove_owned(socket, shared_table(), std::move(keys), owner).size();
         if (known.empty() || (expected && removed < known.size()))
-            remove_all_owned(socket, shared_table(), sets(), [&](const std::string& other) { return other == owner; });
+            gc_masquerade(socket, [&](const std::string& other) { return other == owner; });
     });
 }
 
 void gc_masquerade(Socket& socket, const OwnerTest& is_stale) {
-    remove_all_owned(socket, shared_table(), sets(), is_stale);
+    remove_all_owned(socket, shared_table(), {"masq4", "masq6"}, is_stale);
 }
 
 std::string missing_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Prefix> addresses) {
+    std::string missing = addresses.empty() ? std::string() : missing_rules(socket, fragment());
     for (const inet::Prefix& address : addresses) {
         const Element wanted = element_for(address.address, owner);
-        const auto found = find(socket, shared_table(), wanted.set, wanted.key);
-        if (!found || found->owner != owner)
+        if (!is_owned(socket, shared_table(), wanted))
             return os::cat("masquerading for ", address.address.text(), " is missing: set ", wanted.set,
                            " of table inet cnative has no element of this container");
+        if (missing.empty())
+            missing = missing_subnet(socket, shared_table(), rule_for(address));
     }
-    const std::string missing = addresses.empty() ? std::string() : missing_rules(socket, fragment());
     return missing.empty() ? missing : os::cat("masquerading is not in place: ", missing);
 }
 

@@ -83,25 +83,21 @@ void settle(const std::vector<Overlap>& overlaps, const OnTaken& on_taken, std::
         else if (own || on_taken(ours, theirs))
             replaced.push_back(theirs);
         else {
-            if (wanted.instead && yielded.to.empty())
+            if (wanted.instead != nullptr && yielded.to.empty())
                 yielded.missing = missing;
             missing.erase(place);
-            if (wanted.instead) {
+            if (wanted.instead != nullptr) {
                 wanted.instead(ours, theirs, missing);
                 yielded.to.push_back(theirs);
             }
         }
     }
-    if (!any_own || !wanted.outdated)
-        return;
-    for (Element& old : std::exchange(wanted.outdated, {})()) {
-        if (!contains(replaced, old))
-            replaced.push_back(std::move(old));
-    }
+    if (any_own && wanted.outdated != nullptr)
+        (*std::exchange(wanted.outdated, nullptr))(replaced);
 }
 
 std::vector<Overlap> overlaps_of(Socket& socket, const Wanted& wanted, const std::vector<Element>& elements) {
-    return wanted.find_overlaps ? wanted.find_overlaps(socket, elements) : std::vector<Overlap>();
+    return wanted.find_overlaps != nullptr ? wanted.find_overlaps(socket, elements) : std::vector<Overlap>();
 }
 
 // An interval that came between look and commit cannot have seen our elements, so it is ours to give way.
@@ -120,14 +116,21 @@ std::vector<Overlap> holders(Socket& socket, const Wanted& wanted, const std::ve
     return found;
 }
 
+// Of these keys what belongs to the owner; without one to the owner of each.
+std::vector<Element> find_of(Socket& socket, const Table& table, std::span<const Element> keys,
+                             const std::string* owner) {
+    std::vector<Element> owned;
+    owned.reserve(keys.size());
+    find_each(socket, table, keys, [&](std::size_t at, Element& found) {
+        if (found.owner == (owner != nullptr ? *owner : keys[at].owner) && same_place(found, keys[at]))
+            owned.push_back(std::move(found));
+    });
+    return owned;
+}
+
 // What is to be replaced must still be what was asked about.
 std::vector<Element> still_there(Socket& socket, const Table& table, const std::vector<Element>& elements) {
-    std::vector<Element> there;
-    find_each(socket, table, elements, [&](std::size_t at, Element& now) {
-        if (now.owner == elements[at].owner && same_place(now, elements[at]))
-            there.push_back(std::move(now));
-    });
-    return there;
+    return find_of(socket, table, elements, nullptr);
 }
 
 } // namespace
@@ -180,15 +183,14 @@ void create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken) {
         refuse_late_overlaps(overlaps_of(socket, wanted, missing), on_taken);
 }
 
+bool is_owned(Socket& socket, const Table& table, const Element& wanted) {
+    const auto found = find(socket, table, wanted.set, wanted.key);
+    return found && found->owner == wanted.owner;
+}
+
 std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,
                                 const std::string& owner) {
-    std::vector<Element> owned;
-    owned.reserve(keys.size());
-    find_each(socket, table, keys, [&](std::size_t at, Element& found) {
-        if (found.owner == owner && same_place(found, keys[at]))
-            owned.push_back(std::move(found));
-    });
-    return owned;
+    return find_of(socket, table, keys, &owner);
 }
 
 std::vector<Element> remove_found(Socket& socket, const Table& table, const Find& find) {

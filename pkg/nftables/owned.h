@@ -22,10 +22,13 @@ using OnTaken = std::function<bool(const Element& ours, const Element& theirs)>;
 struct Overlap {
     Element ours, theirs;
 };
-using FindOverlaps = std::function<std::vector<Overlap>(Socket&, const std::vector<Element>& elements)>;
+using FindOverlaps = std::vector<Overlap> (*)(Socket&, const std::vector<Element>& elements);
 
 /// Told of an element of ours that was skipped: what else is to be created may change with it, in the same batch.
-using Instead = std::function<void(const Element& ours, const Element& theirs, std::vector<Element>& missing)>;
+using Instead = void (*)(const Element& ours, const Element& theirs, std::vector<Element>& missing);
+
+/// Adds what else of the owner's is to go to what is being replaced, each once.
+using AddOutdated = std::function<void(std::vector<Element>& replaced)>;
 
 struct Wanted {
     const Fragment* fragment = nullptr;   ///< brought up to date when it is not there as it should be
@@ -35,16 +38,18 @@ struct Wanted {
     /// Asked before every try. With an interval among the elements the kernel takes the batch only if nothing has
     /// changed since; else it is asked once more afterwards, and what it then finds of somebody else goes to
     /// `on_taken`, for that to throw: the elements are there by then.
-    FindOverlaps find_overlaps;
-    Instead instead;
-    /// Asked once, when elements turn out to be the owner's own already: what else of his is to go, in the same batch.
-    std::function<std::vector<Element>()> outdated;
+    FindOverlaps find_overlaps = nullptr;
+    Instead instead = nullptr;
+    /// Asked once, when elements turn out to be the owner's own already. What it adds goes in the same batch.
+    const AddOutdated* outdated = nullptr;
 };
 
 /// All of it in one batch. Elements that exist already with our owner and the same content are adopted; other content
 /// of our own is replaced without asking.
 void create_owned(Socket& socket, Wanted wanted, const OnTaken& on_taken);
 
+/// Whether an element of this key is there and belongs to this one's owner.
+[[nodiscard]] bool is_owned(Socket& socket, const Table& table, const Element& wanted);
 /// Which of the given keys are there and belong to `owner`; the rest of the sets is never looked at.
 [[nodiscard]] std::vector<Element> find_owned(Socket& socket, const Table& table, std::span<const Element> keys,
                                               const std::string& owner);

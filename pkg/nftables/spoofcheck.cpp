@@ -58,19 +58,16 @@ void add_spoof_check(Socket& socket, const std::string& owner, const std::string
 void remove_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth) {
     where_supported([&] {
         // Nearly every container has none: one lookup tells. `guarded` goes last, so that this stays true after a kill.
-        const auto present = find(socket, bridge_table(), "guarded", guarded(owner, host_veth).key);
-        if (!present || present->owner != owner)
+        if (!is_owned(socket, bridge_table(), guarded(owner, host_veth)))
             return;
-        remove_all_owned(socket, bridge_table(), {"allowed", "guarded"},
-                         [&](const std::string& other) { return other == owner; });
+        gc_spoof_check(socket, [&](const std::string& other) { return other == owner; });
     });
 }
 
 std::string missing_spoof_check(Socket& socket, const std::string& owner, const std::string& host_veth,
                                 const inet::Mac& mac) {
     for (const Element& wanted : {allowed(owner, host_veth, mac), guarded(owner, host_veth)}) {
-        const auto found = find(socket, bridge_table(), wanted.set, wanted.key);
-        if (!found || found->owner != owner)
+        if (!is_owned(socket, bridge_table(), wanted))
             return os::cat("the MAC spoof check is missing: set ", wanted.set,
                            " of table bridge cnative has no element of this container");
     }

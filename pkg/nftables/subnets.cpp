@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nftables/subnets.h"
 
+#include "nftables/owned.h"
 #include "os/text.h"
 
 namespace nft {
@@ -37,6 +38,13 @@ void add_if_missing(Socket& socket, const Table& table, const SubnetRule& wanted
     wanted.verdict == Within::accept ? rule.accept() : rule.masquerade();
     transaction.create(entry);
     transaction.add(rule);
+}
+
+std::string missing_subnet(Socket& socket, const Table& table, const SubnetRule& wanted) {
+    const Element entry = entry_for(wanted.chain, wanted.subnet.masked());
+    if (is_owned(socket, table, entry))
+        return {};
+    return os::cat(entry.owner, " is not in set ", entry.set, " of table ", table_text(table));
 }
 
 } // namespace nft

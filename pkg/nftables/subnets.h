@@ -27,5 +27,7 @@ struct SubnetRule {
 /// Adds ledger entry and rule to the batch when the ledger has none.
 /// EEXIST at commit says that somebody else was faster: build the batch again.
 void add_if_missing(Socket& socket, const Table& table, const SubnetRule& rule, Transaction& transaction);
+/// For CHECK: empty, or that the chain's ledger has no entry for the subnet.
+[[nodiscard]] std::string missing_subnet(Socket& socket, const Table& table, const SubnetRule& rule);
 
 } // namespace nft

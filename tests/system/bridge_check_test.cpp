@@ -221,6 +221,32 @@ TEST_CASE("bridge: CHECK finds the chains of masquerade emptied") {
     }
 }
 
+// Nothing was said, and with its chain flushed as well the subnet's rule was gone for good.
+TEST_CASE("bridge: CHECK finds a subnet that was taken out of masquerade's ledger, and an ADD brings it back") {
+    for (const auto& [chain, subnet] :
+         {std::pair<std::string, std::string>("masq_within4", "10.9.0.0/24"), {"masq_within6", "fd09::/64"}}) {
+        for (const bool rule_too : {false, true}) {
+            CAPTURE(chain);
+            CAPTURE(rule_too);
+            World world;
+            world.netns("c1");
+            world.netns("c2");
+            const json result = added(checked_config);
+            const std::string before = sh("nft list chain inet cnative " + chain);
+            sh("nft flush set inet cnative " + chain + "_subnets");
+            if (rule_too)
+                sh("nft flush chain inet cnative " + chain);
+            check_says(checked_config, result,
+                       "masquerading is not in place: " + subnet + " is not in set " + chain +
+                           "_subnets of table inet cnative");
+            (void)added(checked_config, "c2");
+            if (rule_too)
+                CHECK(sh("nft list chain inet cnative " + chain) == before);
+            CHECK(bridge("CHECK", checked_config, "c1", result).ok());
+        }
+    }
+}
+
 TEST_CASE("bridge: CHECK finds the MAC spoof check gone, of one container or of all") {
     json config = checked_config;
     config["macspoofchk"] = true;

@@ -13,6 +13,7 @@
 #include "nftables/masquerade.h"
 #include "nftables/owned.h"
 #include "waiting.h"
+#include "words.h"
 
 namespace portmap {
 
@@ -60,7 +61,7 @@ std::optional<std::vector<nft::Element>> list_own_if_short(nft::Socket& nftables
 /// Keys of all that this attachment can have, by what config and prevResult tell; nothing when the record says that ADD
 /// was told something else.
 std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, const nft::Element& record,
-                                                   bool companions) {
+                                                   bool with_companions) {
     const auto config = parse_leniently(call);
     const auto result = call.prev_result_leniently();
     if (!config || !result)
@@ -70,7 +71,7 @@ std::optional<std::vector<nft::Element>> told_keys(const cni::Invocation& call, 
         return std::nullopt;
     auto keys = possible_keys(*config, targets);
     keys.push_back(record);
-    if (companions) {
+    if (with_companions) {
         std::ranges::move(waiting_keys(*config, targets, record.owner), std::back_inserter(keys));
         keys.push_back(companion_key(record.owner));
     }
@@ -95,13 +96,20 @@ std::optional<nft::Element> find_record(nft::Socket& nftables, const std::string
     return record && record->owner == owner ? std::move(record) : std::nullopt;
 }
 
+std::string missing_record(nft::Socket& nftables, const nft::Element& key) {
+    if (nft::is_owned(nftables, nft::shared_table(), key))
+        return {};
+    return os::cat("the record of ", key.owner, " is not in ", key.set == companions ? "set " : "map ", key.set,
+                   " of table inet cnative");
+}
+
 std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call, const nft::Element& record,
-                                   bool companions) {
+                                   bool with_companions) {
     if (const std::size_t mappings = count_mappings(call); mappings > many_mappings) {
         if (auto own = list_own_if_short(nftables, record.owner, listed_for_one * mappings))
             return std::move(*own);
     }
-    auto keys = told_keys(call, record, companions);
+    auto keys = told_keys(call, record, with_companions);
     if (!keys)
         return list_own(nftables, record.owner);
     nft::keep_one_of_each(*keys);

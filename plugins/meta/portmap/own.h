@@ -16,9 +16,11 @@ namespace portmap {
 
 /// What says that the attachment has mappings, which most have not: one look-up tells.
 [[nodiscard]] std::optional<nft::Element> find_record(nft::Socket& nftables, const std::string& owner);
+/// For CHECK: empty, or that the owner of this key has no element there.
+[[nodiscard]] std::string missing_record(nft::Socket& nftables, const nft::Element& key);
 /// For DEL: what config and prevResult tell is looked up by key, unless the record says that ADD was told something
-/// else. Many are found sooner in lists, when these are short. `companions`: some may wait (waiting.h).
+/// else. Many are found sooner in lists, when these are short. `with_companions`: some may wait (waiting.h).
 [[nodiscard]] std::vector<nft::Element> find_own(nft::Socket& nftables, const cni::Invocation& call,
-                                                 const nft::Element& record, bool companions);
+                                                 const nft::Element& record, bool with_companions);
 
 } // namespace portmap

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -37,6 +38,11 @@ std::optional<std::string> device_towards(const inet::Address& address) {
     const auto route = host.route_to(address);
     const auto link = route ? host.find_link(route->device) : std::nullopt;
     return link && (link->flags & IFF_LOOPBACK) == 0 ? std::optional(link->name) : std::nullopt;
+}
+
+/// Where loopback addresses are to be routed, and neighbours kept off them.
+std::optional<std::string> guarded_device(const Config& config, const Targets& targets) {
+    return config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
 }
 
 bool has(nft::Socket& nftables, const nft::Element& element) {
@@ -144,7 +150,12 @@ void publish(const cni::Invocation& call, const Config& config, const Targets& t
     try {
         nft::Socket nftables;
         // In one batch with the new record, by which DEL knows what there is.
-        wanted.outdated = [&] { return others = outdated(nftables, elements, call.owner()); };
+        const nft::AddOutdated add_outdated = [&](std::vector<nft::Element>& replaced) {
+            others = outdated(nftables, elements, call.owner());
+            std::ranges::copy_if(others, std::back_inserter(replaced),
+                                 [&](const auto& other) { return !nft::contains(replaced, other); });
+        };
+        wanted.outdated = &add_outdated;
         // Asked for first: a batch refused for what all containers share would cost the kernel 15 ms.
         if (device && !has(nftables, portmap::localnet_guard(*device)))
             wanted.elements.push_back(portmap::localnet_guard(*device));
@@ -195,7 +206,7 @@ cni::Result add(const cni::Invocation& call, os::Undo& undo) {
         nft::Socket nftables;
         withdraw(nftables, call);
     });
-    const auto device = config.snat && targets.v4 ? device_towards(targets.v4->address) : std::nullopt;
+    const auto device = guarded_device(config, targets);
     publish(call, config, targets, device);
     if (device)
         route_loopback(*device);
@@ -216,7 +227,7 @@ void del(const cni::Invocation& call) {
 std::string fault_of(nft::Socket& nftables, const std::function<portmap::Asker()>& asker, const nft::Element& wanted) {
     const auto found = nft::find(nftables, nft::shared_table(), wanted.set, wanted.key);
     if (found && found->owner != wanted.owner && portmap::is_of_container(nftables, asker(), found->owner))
-        return {}; // another network of the same container has the port
+        return portmap::missing_of_waiting(nftables, wanted, found->owner);
     if (found && found->owner == wanted.owner && found->key_end == wanted.key_end && found->data == wanted.data &&
         found->jump == wanted.jump)
         return {};
@@ -228,6 +239,21 @@ std::string fault_of(nft::Socket& nftables, const std::function<portmap::Asker()
     return os::cat(what, " ", why, " in \"", wanted.set, "\"");
 }
 
+/// What is wrong with all that the mappings stand on, and with what DEL will find them by.
+std::vector<std::string> faults_beside(nft::Socket& nftables, const cni::Invocation& call, const Config& config,
+                                       const Targets& targets) {
+    std::vector<std::string> faults = {
+        nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config)),
+        portmap::missing_record(nftables, portmap::record_key(call.owner()))};
+    for (const nft::SubnetRule& rule : portmap::subnet_rules(config, targets))
+        faults.push_back(nft::missing_subnet(nftables, nft::shared_table(), rule));
+    const auto device = guarded_device(config, targets);
+    if (device && !has(nftables, portmap::localnet_guard(*device)))
+        faults.push_back(os::cat(*device, " is not in set localnet of table inet cnative"));
+    std::erase(faults, std::string());
+    return faults;
+}
+
 void check(const cni::Invocation& call) {
     const Config config = portmap::parse(call);
     if (!config.prev_result)
@@ -236,10 +262,7 @@ void check(const cni::Invocation& call) {
     if (maps_nothing(config, targets))
         return;
     nft::Socket nftables;
-    std::vector<std::string> faults;
-    if (std::string missing = nft::missing_rules(nftables, portmap::fragment(), portmap::condition_chains(config));
-        !missing.empty())
-        faults.push_back(std::move(missing));
+    std::vector<std::string> faults = faults_beside(nftables, call, config, targets);
     const auto asker = [&] {
         return portmap::Asker{.owner = call.owner(), .home = home_of(call, *config.prev_result)};
     };

@@ -179,6 +179,17 @@ std::vector<nft::Element> waiting_places(nft::Socket& nftables, const Asker& ask
     return places;
 }
 
+std::string missing_of_waiting(nft::Socket& nftables, const nft::Element& ours, const std::string& holder) {
+    const auto mapped = read_mapped(ours);
+    if (!mapped)
+        return {};
+    for (const nft::Element& key : {key_of(*mapped, ours.owner), companion_key(ours.owner), companion_key(holder)}) {
+        if (std::string missing = missing_record(nftables, key); !missing.empty())
+            return missing;
+    }
+    return {};
+}
+
 std::vector<nft::Element> hand_over(nft::Socket& nftables, const Asker& leaving, const nft::OwnerTest& is_leaving) {
     const nft::Fragment base = fragment();
     std::vector<nft::Element> given;

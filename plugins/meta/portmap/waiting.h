@@ -35,6 +35,11 @@ void wait_behind(const nft::Element& ours, const nft::Element& theirs, std::vect
 [[nodiscard]] std::vector<nft::Element> waiting_places(nft::Socket& nftables, const Asker& asker,
                                                        const std::vector<nft::Element>& keys);
 
+/// For CHECK, of a mapping whose place another network of the container holds: empty, or what is not there by which it
+/// waits and will be found.
+[[nodiscard]] std::string missing_of_waiting(nft::Socket& nftables, const nft::Element& ours,
+                                             const std::string& holder);
+
 /// Puts what waits behind the attachment in the place of what it has, but for owners that pass `is_leaving`. Returns
 /// what it had. Those that nobody waits for stay.
 std::vector<nft::Element> hand_over(nft::Socket& nftables, const Asker& leaving, const nft::OwnerTest& is_leaving);
