@@ -153,7 +153,8 @@ std::vector<std::string> missing_accepted(Socket& socket, const std::string& own
     const auto found = find_record(socket, owner);
     if (!addresses.empty() && (!found || found->data != record(owner, addresses).data))
         missing.push_back(os::cat("the record of ", owner, " is not in map ", owners_map, " of table inet cnative"));
-    if (std::string rules = addresses.empty() ? std::string() : missing_rules(socket, fragment(marks)); !rules.empty())
+    const bool has_rules = marks && !addresses.empty(); // without marks there are only sets
+    if (std::string rules = has_rules ? missing_rules(socket, fragment(true)) : std::string(); !rules.empty())
         missing.push_back(std::move(rules));
     return missing;
 }

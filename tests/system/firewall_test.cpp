@@ -208,6 +208,15 @@ TEST_CASE("firewall: on a host without iptables the way is there before they beg
     CHECK(elements().empty());
 }
 
+TEST_CASE("firewall: CHECK misses nothing when iptables' tables have gone, and with them who drops") {
+    World world;
+    world.netns("c1");
+    REQUIRE(firewall("ADD", firewall_config()).ok());
+    sh("nft 'delete table ip filter; delete table ip6 filter'");
+    const Answer answer = firewall("CHECK", firewall_config());
+    CHECK_MESSAGE(answer.ok(), answer.out);
+}
+
 TEST_CASE("firewall: an IPv4 container on a host without iptables brings no table for IPv6") {
     World world;
     world.netns("c1");
