@@ -12,7 +12,8 @@
 // failat [--child K] list FILE PROGRAM …: runs it and writes what may go wrong: a line "N call fault" each.
 // --child K: the calls of its Kth child are counted and go wrong, the first one after the child's birth.
 // --call NAME (after --child): only calls of this name are counted; what else a sanitizer calls makes no difference
-// then. Exit status: the program's, or 128 and the signal that ended it.
+// then. --after-result (last of these): only calls after one that wrote to stdout are counted. Exit status: the
+// program's, or 128 and the signal that ended it.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -107,6 +108,7 @@ const std::array<std::string, 8> other_faults = {"short", "intr", "broken", "TER
 struct Order {
     int child = 0;    ///< 0: the program itself
     std::string call; ///< empty: any
+    bool after_result = false;
     long number = 0;
     std::string fault;
     std::FILE* list = nullptr;
@@ -256,7 +258,9 @@ class Tracer {
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
             asked_.number = info.entry.nr;
             std::copy_n(info.entry.args, 6, asked_.arguments);
-            counts_ = order_.call.empty() || name_of(asked_.number) == order_.call;
+            counts_ = (order_.call.empty() || name_of(asked_.number) == order_.call) &&
+                      (!order_.after_result || has_written_);
+            has_written_ = has_written_ || (asked_.number == SYS_write && asked_.arguments[0] == STDOUT_FILENO);
             if (!counts_)
                 return;
             ++count_;
@@ -348,7 +352,7 @@ class Tracer {
     int children_ = 0;
     long count_ = 0;
     long long instead_ = 0;
-    bool stopped_ = false, counts_ = false;
+    bool stopped_ = false, counts_ = false, has_written_ = false;
     Asked asked_;
 };
 
@@ -370,6 +374,10 @@ int main(int argc, char** argv) {
     if (argc > 2 && std::strcmp(argv[1], "--call") == 0) {
         order.call = argv[2];
         argc -= 2, argv += 2;
+    }
+    if (argc > 1 && std::strcmp(argv[1], "--after-result") == 0) {
+        order.after_result = true;
+        argc -= 1, argv += 1;
     }
     if (argc < 4)
         return 2;
