@@ -99,7 +99,7 @@ void remove_masquerade(Socket& socket, const std::string& owner, std::span<const
 }
 
 void gc_masquerade(Socket& socket, const OwnerTest& is_stale) {
-    remove_all_owned(socket, shared_table(), {"masq4", "masq6"}, is_stale);
+    remove_all_owned(socket, shared_table(), {names_for(Family::v4).set, names_for(Family::v6).set}, is_stale);
 }
 
 std::string missing_masquerade(Socket& socket, const std::string& owner, std::span<const inet::Prefix> addresses) {
